@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Prepares the machine, then hands over to nox, which knows the checks.
+# A fresh Debian machine needs git and make; the rest is installed when missing.
+
+PYTHON ?= python3
+NOX := .venv/bin/nox
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint venv lab-up lab-down clean tool-packages lab-packages
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+demo: lab-packages venv ## mount two images in the laboratory, reboot it, and look again
+	$(NOX) -s demo
+
+test: lab-packages venv ## every check: lint, types, docs, sanity, unit tests, molecule
+	$(NOX)
+
+unit: venv ## the unit tests alone
+	$(NOX) -s unit
+
+lint: venv ## style, licences and types
+	$(NOX) -s lint types
+
+lab-up: lab-packages venv ## start the laboratory: a Ceph cluster and a client
+	tests/lab/lab up
+
+lab-down: venv ## stop the laboratory and remove what it left
+	tests/lab/lab down
+
+venv: tool-packages .venv/stamp ## the environment with all tools, in .venv
+
+# Made anew, not updated: an environment that was updated differs from a fresh one.
+.venv/stamp: requirements-dev.txt
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	touch $@
+
+tool-packages:
+	@PYTHON=$(PYTHON) tests/tools/packages.sh tools
+
+lab-packages:
+	@tests/tools/packages.sh file tests/lab/packages.txt
+
+clean: ## remove everything that is not under version control and was made by the tools
+	rm -rf .venv .nox .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every check of this collection, one session each: ``.venv/bin/nox --list``.
+
+All sessions share the environment that nox itself runs in (``.venv``, made by
+``make venv`` from requirements-dev.txt): one ansible-core installed once, and
+the same versions whichever session runs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+BIN = Path(sys.executable).parent
+WORK = ROOT / ".nox"
+COLLECTION = Path("ansible_collections", "cephclient", "rbd")
+
+if not (BIN / "ansible-test").exists():
+    sys.exit(f"No ansible-test beside {sys.executable}. Run 'make venv', then '.venv/bin/nox'.")
+
+# Tools call each other by name (ansible-lint calls ansible-playbook, molecule calls ansible-galaxy).
+os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "docs", "sanity", "unit", "molecule"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and licences: ruff, yamllint, ansible-lint, shellcheck, reuse."""
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check", "--diff")
+    session.run("yamllint", "--strict", ".")
+    session.run("ansible-lint", "--offline")
+    session.run("shellcheck", *(name for name in _repository_files() if name.endswith(".sh") or name == ".ci/run"))
+    session.run("reuse", "lint", "--lines")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict: the plugins under their real package name, then the programs beside them."""
+    link = WORK / "link"
+    _link_collection(link)
+    if (ROOT / "plugins").exists():
+        package = ".".join([*COLLECTION.parts, "plugins"])
+        session.run("mypy", "--package", package, env={"MYPYPATH": str(link)})
+    programs = [name for name in ("noxfile.py", "tests/lab", "tests/demo") if (ROOT / name).exists()]
+    session.run("mypy", *programs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Documentation of modules, roles and guides, and the changelog fragments."""
+    with session.chdir(_copy_collection(WORK / "docs")):
+        session.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")
+        session.run("antsibull-changelog", "lint")
+
+
+@nox.session
+def sanity(session: nox.Session) -> None:
+    """Run ansible-test sanity, all of it, without an ignore file."""
+    tree = _copy_collection(WORK / "sanity")
+    # ansible-test looks upwards for a repository. This one ends the search before
+    # it finds the checkout, where everything below .nox is ignored.
+    session.run("git", "init", "--quiet", str(tree), external=True)
+    _provide_pip_bootstrap(session)
+    with session.chdir(tree):
+        session.run("ansible-test", "sanity", "--color", "yes", *session.posargs)
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """Unit, property and architecture tests."""
+    session.run("pytest", "--numprocesses", "auto", *session.posargs)
+
+
+@nox.session
+def molecule(session: nox.Session) -> None:
+    """Run the scenarios of extensions/molecule in the laboratory."""
+    if not (ROOT / "extensions" / "molecule").exists():
+        session.skip("there is no extensions/molecule yet")
+    session.run("molecule", "test", *(session.posargs or ["--all"]), env=_installed_collection(session))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Mount two images in the laboratory, reboot, and show that they are back."""
+    if not (ROOT / "tests" / "demo" / "demo.py").exists():
+        session.skip("there is no tests/demo/demo.py yet")
+    session.run("python", "tests/demo/demo.py", *session.posargs, env=_installed_collection(session))
+
+
+def _repository_files() -> list[str]:
+    """Return what git would commit: tracked files and new ones, without the ignored."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return sorted(name for name in output.split("\0") if name and (ROOT / name).is_file())
+
+
+def _copy_collection(place: Path) -> Path:
+    """Copy the repository's files below ``place`` where Ansible's tools expect a collection."""
+    shutil.rmtree(place, ignore_errors=True)
+    for name in _repository_files():
+        target = place / COLLECTION / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    return place / COLLECTION
+
+
+def _link_collection(place: Path) -> None:
+    """Link the checkout below ``place``, so that messages name the files one edits."""
+    link = place / COLLECTION
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(ROOT)
+
+
+def _installed_collection(session: nox.Session) -> dict[str, str]:
+    """Build the release archive, install it, and return the environment that finds it.
+
+    What runs in the laboratory is what a user would get, so a file that the
+    archive lacks is missed here first.
+    """
+    tree = _copy_collection(WORK / "build")
+    place = WORK / "installed"
+    shutil.rmtree(place, ignore_errors=True)
+    galaxy = ("ansible-galaxy", "collection")
+    session.run(*galaxy, "build", "--force", "--output-path", str(place), str(tree), silent=True)
+    archives = [str(path) for path in place.glob("*.tar.gz")]
+    session.run(*galaxy, "install", "--offline", "--collections-path", str(place), *archives, silent=True)
+    return {"ANSIBLE_COLLECTIONS_PATH": str(place)}
+
+
+def _provide_pip_bootstrap(session: nox.Session) -> None:
+    """Give ansible-test its pip from the configured package index.
+
+    For its own environments ansible-test downloads a pip bootstrap from a server
+    of the Ansible project, the only thing it wants from outside the package index,
+    and not to be had behind a mirror or without the Internet. Where its cache is
+    still empty, put a script there that does the same with the wheel of that version.
+    """
+    source = Path(sysconfig.get_path("purelib"), "ansible_test", "_internal", "python_requirements.py")
+    found = re.search(r"pip='([\d.]+)'", source.read_text(encoding="utf-8"))
+    if not found:
+        session.error(f"Cannot find the version of pip that ansible-test wants in {source}.")
+    version = found.group(1)
+    cache = Path("~/.ansible/test/cache").expanduser()
+    script = cache / f"get_pip_{version.replace('.', '_')}.py"
+    if script.exists():
+        return
+    session.run("pip", "download", "--quiet", "--no-deps", "--dest", str(cache), f"pip=={version}")
+    wheel = cache / f"pip-{version}-py3-none-any.whl"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(wheel)!r})\n"
+        "from pip._internal.cli.main import main\n"
+        f"sys.exit(main(['install', '--no-index', '--disable-pip-version-check', {str(wheel)!r}]))\n",
+        encoding="utf-8",
+    )
