@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each rule finds its violation, and leaves alone what merely looks like one.
+
+A rule that cannot fail protects nothing: when one is changed, this shows that it still bites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cephclient.rbd.tests.unit.architecture import budgets, metadata, purity
+
+Rule = Callable[[Path], list[str]]
+
+UTILS = "plugins/module_utils"
+FULL = "ansible_collections.cephclient.rbd.plugins.module_utils"
+HEADER = "# SPDX-FileCopyrightText: cephclient.rbd contributors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
+LONG_FUNCTION = "def f():\n" + "    x = 1\n" * 40
+DOCUMENTED_FUNCTION = 'def f():\n    """' + "Text.\n" * 40 + '    """\n' + "    x = 1\n" * 39
+RUNTIME = "meta/runtime.yml"
+
+
+def _tree(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+def _group(*names: str) -> str:
+    return "requires_ansible: '>=2.19.0'\naction_groups:\n  rbd: [" + ", ".join(names) + "]\n"
+
+
+def _role(specs: str, defaults: str) -> dict[str, str]:
+    return {
+        "roles/r/meta/argument_specs.yml": "argument_specs:\n  main:\n    options: {" + specs + "}\n",
+        "roles/r/defaults/main.yml": defaults,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "files"),
+    [
+        (purity.impure_files, {f"{UTILS}/_a.py": "import os"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "import os.path"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "from pathlib import Path"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "def f():\n    import subprocess"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "from ansible.module_utils.basic import AnsibleModule"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "from ansible.module_utils import basic"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "from . import _system"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "from ._system import files"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "from ._system.files import Files"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": f"from {FULL}._system.files import Files"}),
+        (purity.impure_files, {f"{UTILS}/_b/_a.py": "from .._system.files import Files"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "from ._module import execute", f"{UTILS}/_module.py": "import os"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "text = open('/etc/fstab')"}),
+        (budgets.long_files, {f"{UTILS}/_a.py": "x = 1\n" * 401}),
+        (budgets.long_files, {"tests/unit/test_a.py": "x = 1\n" * 401}),
+        (budgets.long_files, {"noxfile.py": "x = 1\n" * 401}),
+        (budgets.long_functions, {f"{UTILS}/_a.py": LONG_FUNCTION}),
+        (budgets.long_functions, {f"{UTILS}/_a.py": "async " + LONG_FUNCTION}),
+        (budgets.long_wiring, {"plugins/modules/a.py": "RETURN = ''\n" + "x = 1\n" * 121}),
+        (budgets.dropped_exceptions, {f"{UTILS}/_a.py": "try:\n    f()\nexcept OSError:\n    pass"}),
+        (budgets.dropped_exceptions, {f"{UTILS}/_a.py": "try:\n    f()\nexcept OSError:\n    ..."}),
+        (budgets.dropped_exceptions, {f"{UTILS}/_a.py": "with contextlib.suppress(Exception):\n    f()"}),
+        (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "x = 1  # noqa"}),
+        (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "x = 1  # noqa: E501"}),
+        (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "x = 1  # noqa  # a reason but no rule"}),
+        (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "x = 1  # type: ignore[misc]"}),
+        (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "# ruff: noqa: E501"}),
+        (budgets.changed_by_hand, {f"{UTILS}/_a.py": "module.exit_json(changed=True)"}),
+        (budgets.changed_by_hand, {f"{UTILS}/_a.py": "changed = True"}),
+        (budgets.changed_by_hand, {f"{UTILS}/_a.py": "result = {'changed': True}"}),
+        (budgets.changed_by_hand, {f"{UTILS}/_a.py": "result['changed'] = True"}),
+        (metadata.files_without_header, {"plugins/modules/a.py": "x = 1\n"}),
+        (metadata.files_without_header, {"roles/r/tasks/main.yml": "---\n" + HEADER.splitlines()[0]}),
+        (metadata.files_without_header, {"noxfile.py": "x = 1\n" * 10 + HEADER}),
+        (metadata.public_module_utils, {f"{UTILS}/size.py": ""}),
+        (metadata.action_group_differences, {RUNTIME: _group("a"), "plugins/modules/b.py": ""}),
+        (metadata.action_group_differences, {RUNTIME: _group("a", "b"), "plugins/modules/a.py": ""}),
+        (metadata.action_group_differences, {RUNTIME: _group("a", "a"), "plugins/modules/a.py": ""}),
+        (metadata.wrong_requires_ansible, {RUNTIME: "requires_ansible: '>=2.15.0'"}),
+        (metadata.wrong_requires_ansible, {RUNTIME: "action_groups: {}"}),
+        (metadata.role_default_differences, _role("a: {default: 1}", "a: 2")),
+        (metadata.role_default_differences, _role("a: {default: 1}", "a: '1'")),
+        (metadata.role_default_differences, _role("a: {default: 1}", "a: true")),
+        (metadata.role_default_differences, _role("a: {default: 1}", "")),
+        (metadata.role_default_differences, _role("a: {required: true}", "a: 1")),
+        (metadata.role_default_differences, _role("a: {default: 1}", "a: 1\nb: 2")),
+        (metadata.role_default_differences, {"roles/r/defaults/main.yml": "a: 1"}),
+    ],
+)
+def test_violation_is_found(rule: Rule, files: dict[str, str], tmp_path: Path) -> None:
+    assert rule(_tree(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    ("rule", "files"),
+    [
+        (purity.impure_files, {f"{UTILS}/_a.py": "import posixpath\nfrom dataclasses import dataclass"}),
+        (
+            purity.impure_files,
+            {f"{UTILS}/_a.py": "from ._size import parse\nimport ansible.module_utils.common.text"},
+        ),
+        (purity.impure_files, {f"{UTILS}/_a.py": "from ._argspec import X", f"{UTILS}/_argspec.py": "import re"}),
+        (purity.impure_files, {f"{UTILS}/_system/files.py": "import os", f"{UTILS}/_module.py": "import os"}),
+        (purity.impure_files, {f"{UTILS}/_a.py": "import rbd_names\nfrom ._rbd import os_name"}),
+        (budgets.long_files, {"plugins/modules/a.py": "# text\n" * 401}),
+        (budgets.long_functions, {f"{UTILS}/_a.py": DOCUMENTED_FUNCTION}),
+        (budgets.long_wiring, {"plugins/modules/a.py": "RETURN = '''" + "text\n" * 300 + "'''\n" + "x = 1\n" * 120}),
+        (budgets.dropped_exceptions, {f"{UTILS}/_a.py": "with suppress(FileNotFoundError):\n    f()"}),
+        (budgets.dropped_exceptions, {f"{UTILS}/_a.py": "try:\n    f()\nexcept OSError:\n    return None"}),
+        (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "x = 1  # noqa: S108  # the kernel fixes this path"}),
+        (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "x = 1  # type: ignore[misc]  # untyped upstream"}),
+        (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "text = '# noqa'"}),
+        (budgets.changed_by_hand, {f"{UTILS}/_a.py": "module.exit_json(changed=bool(plan))\nchanged = False"}),
+        (metadata.files_without_header, {"tests/unit/fixtures/a.yml": "", "plugins/modules/a.py": "#!/x\n" + HEADER}),
+        (metadata.public_module_utils, {f"{UTILS}/_size.py": "", f"{UTILS}/__init__.py": ""}),
+        (metadata.action_group_differences, {RUNTIME: _group("a"), "plugins/modules/a.py": ""}),
+        (metadata.role_default_differences, _role("a: {default: [1]}, b: {required: true}", "a: [1]")),
+    ],
+)
+def test_innocent_is_left_alone(rule: Rule, files: dict[str, str], tmp_path: Path) -> None:
+    assert rule(_tree(tmp_path, files)) == []
