@@ -40,7 +40,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", *session.posargs)
     session.run("ruff", "format", "--check", "--diff")
     session.run("yamllint", "--strict", ".")
-    session.run("ansible-lint", "--offline")
+    session.run("ansible-lint", "--offline", env={"ANSIBLE_COLLECTIONS_PATH": str(_link_collection())})
     session.run("shellcheck", *(name for name in _repository_files() if name.endswith(".sh") or name == ".ci/run"))
     session.run("reuse", "lint", "--lines")
 
@@ -48,8 +48,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict: the plugins under their real package name, then the programs beside them."""
-    link = WORK / "link"
-    _link_collection(link)
+    link = _link_collection()
     if (ROOT / "plugins").exists():
         package = ".".join([*COLLECTION.parts, "plugins"])
         session.run("mypy", "--package", package, env={"MYPYPATH": str(link)})
@@ -74,8 +73,14 @@ def sanity(session: nox.Session) -> None:
     # it finds the checkout, where everything below .nox is ignored.
     session.run("git", "init", "--quiet", str(tree), external=True)
     _provide_pip_bootstrap(session)
+    # The import and compile tests use every supported Python that they find. Those of
+    # pyenv must be shown to them, because its shims exist for versions that do not run.
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    places = [str(path) for path in sorted(pyenv.glob("versions/3.*/bin"))]
+    places += [place for place in os.environ["PATH"].split(os.pathsep) if Path(place).name != "shims"]
+    path = os.pathsep.join([str(BIN), *places])
     with session.chdir(tree):
-        session.run("ansible-test", "sanity", "--color", "yes", *session.posargs)
+        session.run("ansible-test", "sanity", "--color", "yes", *session.posargs, env={"PATH": path})
 
 
 @nox.session
@@ -103,7 +108,7 @@ def demo(session: nox.Session) -> None:
 def _repository_files() -> list[str]:
     """Return what git would commit: tracked files and new ones, without the ignored."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    output = subprocess.check_output(command, cwd=ROOT, text=True)
     return sorted(name for name in output.split("\0") if name and (ROOT / name).is_file())
 
 
@@ -117,12 +122,14 @@ def _copy_collection(place: Path) -> Path:
     return place / COLLECTION
 
 
-def _link_collection(place: Path) -> None:
-    """Link the checkout below ``place``, so that messages name the files one edits."""
+def _link_collection() -> Path:
+    """Link the checkout into a collection path, so that messages name the files one edits."""
+    place = WORK / "link"
     link = place / COLLECTION
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(ROOT)
+    return place
 
 
 def _installed_collection(session: nox.Session) -> dict[str, str]:
@@ -137,7 +144,7 @@ def _installed_collection(session: nox.Session) -> dict[str, str]:
     galaxy = ("ansible-galaxy", "collection")
     session.run(*galaxy, "build", "--force", "--output-path", str(place), str(tree), silent=True)
     archives = [str(path) for path in place.glob("*.tar.gz")]
-    session.run(*galaxy, "install", "--offline", "--collections-path", str(place), *archives, silent=True)
+    session.run(*galaxy, "install", "--force", "--offline", "--collections-path", str(place), *archives, silent=True)
     return {"ANSIBLE_COLLECTIONS_PATH": str(place)}
 
 

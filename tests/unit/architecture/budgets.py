@@ -65,7 +65,7 @@ def unexplained_suppressions(root: Path) -> list[str]:
     """Name the comments that silence a linter without naming its rule and the reason."""
     return [
         f"{name}:{token.start[0]}: no rule or no reason: {token.string}"
-        for name, _ in _sources(root)
+        for name in _names(root)
         for token in _comments(root / name)
         if SUPPRESSION.search(token.string) and not EXPLAINED.search(token.string)
     ]
@@ -83,12 +83,16 @@ def changed_by_hand(root: Path) -> list[str]:
 
 
 def _sources(root: Path) -> Iterator[tuple[Path, str]]:
+    yield from ((name, (root / name).read_text(encoding="utf-8")) for name in _names(root))
+
+
+def _names(root: Path) -> Iterator[Path]:
     for place in PLACES:
         top = root / place
         for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
             name = path.relative_to(root)
             if name.parts[:2] != ("tests", "output"):
-                yield name, path.read_text(encoding="utf-8")
+                yield name
 
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -113,7 +117,7 @@ def _lines_of_wiring(text: str) -> int:
 def _dropped(node: ast.AST) -> Iterator[tuple[int, str]]:
     if isinstance(node, ast.ExceptHandler) and all(_does_nothing(statement) for statement in node.body):
         yield node.lineno, "drops an exception silently"
-    if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "suppress":
+    if isinstance(node, ast.Call) and _last_name(node.func) == "suppress":
         names = {ast.unparse(argument) for argument in node.args}
         if names & {"Exception", "BaseException"}:
             yield node.lineno, "suppresses every exception"
@@ -136,9 +140,13 @@ def _sets_changed(node: ast.Call | ast.Dict | ast.Assign) -> bool:
     elif isinstance(node, ast.Dict):
         pairs = [(ast.literal_eval(key), value) for key, value in zip(node.keys, node.values) if _is_text(key)]
     else:
-        pairs = [(ast.unparse(target).split(".")[-1], node.value) for target in node.targets]
+        pairs = [(_last_name(target), node.value) for target in node.targets]
         pairs += [("changed", node.value) for target in node.targets if ast.unparse(target).endswith("['changed']")]
     return any(name == "changed" and isinstance(value, ast.Constant) and value.value is True for name, value in pairs)
+
+
+def _last_name(node: ast.expr) -> str:
+    return ast.unparse(node).rpartition(".")[2]
 
 
 def _is_text(node: ast.expr | None) -> bool:

@@ -60,6 +60,18 @@ def wrong_requires_ansible(root: Path) -> list[str]:
     return [] if found == REQUIRES_ANSIBLE else [f"meta/runtime.yml: requires_ansible is {found!r}"]
 
 
+def molecule_prerun(root: Path) -> list[str]:
+    """Find out whether molecule would install the collection by itself.
+
+    It would copy the checkout into the user's home, where every later run finds
+    that copy instead of what is to be tested.
+    """
+    config = root / "extensions" / "molecule" / "config.yml"
+    if not config.exists() or _load(config).get("prerun") is False:
+        return []
+    return ["extensions/molecule/config.yml: lacks prerun: false"]
+
+
 def role_default_differences(root: Path) -> list[str]:
     """Compare the defaults of every role with its argument specification."""
     return [difference for role in sorted((root / "roles").glob("*")) for difference in _differences(role)]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 MODULE_UTILS = Path("plugins", "module_utils")
 PACKAGE = "ansible_collections.cephclient.rbd.plugins.module_utils"
-WIRING = {"_module.py", "_argspec.py"}
+# What stands between the pure files and the system, by its name below module_utils.
+WIRING = {"_argspec", "_module", "_operations"}
 SYSTEM = f"{PACKAGE}._system"
 
 IMPURE = {
@@ -33,7 +34,7 @@ def impure_files(root: Path) -> list[str]:
     return [
         f"{path.relative_to(root)}:{line}: {what}"
         for path in sorted(place.rglob("*.py"))
-        if path.name not in WIRING and "_system" not in path.relative_to(place).parts
+        if _top(path, place) not in {*WIRING, "_system"}
         for line, what in _impurities(path, place)
     ]
 
@@ -73,13 +74,20 @@ def _is_impure(name: str) -> bool:
 
 
 def _is_wiring(name: str) -> bool:
-    return any(part + ".py" in WIRING for part in name.removeprefix(PACKAGE).split(".")[1:2])
+    return name.removeprefix(f"{PACKAGE}.").split(".")[0] in WIRING
+
+
+def _top(path: Path, place: Path) -> str:
+    return path.relative_to(place).parts[0].removesuffix(".py")
 
 
 def _impure_name_behind(name: str, place: Path) -> str | None:
-    """Find what a wiring file imports that a pure one may not."""
-    path = place / f"{name.removeprefix(PACKAGE).split('.')[1]}.py"
-    if not path.exists():
-        return None
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return next((inner for _, inner in _imports(tree, PACKAGE) if _is_impure(inner)), None)
+    """Find what a wiring file, or any file of a wiring directory, imports that a pure one may not."""
+    top = name.removeprefix(f"{PACKAGE}.").split(".")[0]
+    for path in [place / f"{top}.py", *sorted((place / top).rglob("*.py"))]:
+        if path.exists():
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            imported = [behind[1] for behind in _imports(tree, _package_of(path, place))]
+            if impure := next(filter(_is_impure, imported), None):
+                return impure
+    return None

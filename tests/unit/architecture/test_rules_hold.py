@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[3]
         metadata.public_module_utils,
         metadata.action_group_differences,
         metadata.wrong_requires_ansible,
+        metadata.molecule_prerun,
         metadata.role_default_differences,
     ],
 )
