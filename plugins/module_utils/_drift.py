@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compares, for each image, the four places that must agree: rbdmap, the kernel, fstab and the mount table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ._fstab_file import FstabEntry, FstabFile
+from ._image_spec import ImageSpec, from_device
+from ._krbd_device import KrbdDevice, mapped_as
+from ._mapping import live_differences
+from ._mountinfo import Mount, of_device
+from ._rbdmap_file import RbdmapEntry, RbdmapFile
+
+
+@dataclass(frozen=True)
+class Host:
+    """All that a host says about its RBD images.
+
+    :ivar fsid: the cluster that the declared images live in, or None to take any.
+    """
+
+    rbdmap: RbdmapFile
+    fstab: FstabFile
+    devices: tuple[KrbdDevice, ...]
+    mounts: tuple[Mount, ...]
+    fsid: str | None = None
+
+
+@dataclass(frozen=True)
+class Declared:
+    """An image that the caller expects on the host.
+
+    :ivar path: where it shall be mounted, or None: anywhere or nowhere.
+    """
+
+    spec: ImageSpec
+    path: str | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.spec)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One image in the four places."""
+
+    spec: ImageSpec
+    line: RbdmapEntry | None
+    line_number: int | None
+    devices: tuple[KrbdDevice, ...]
+    fstab: tuple[tuple[int, FstabEntry], ...]
+    mounts: tuple[Mount, ...]
+
+    def result(self) -> dict[str, Any]:
+        """The image as the module returns it."""
+        return {
+            "image": str(self.spec),
+            "rbdmap": _line_result(self.line, self.line_number),
+            "mappings": [_device_result(device) for device in self.devices],
+            "fstab": [
+                {"line": number, "path": entry.path, "fstype": entry.fstype, "opts": entry.opts}
+                for number, entry in self.fstab
+            ],
+            "mounts": [
+                {"path": mount.path, "fstype": mount.fstype, "opts": mount.opts, "source": mount.source}
+                for mount in self.mounts
+            ],
+        }
+
+
+def _line_result(line: RbdmapEntry | None, number: int | None) -> dict[str, Any] | None:
+    if line is None:
+        return None
+    return {"line": number, "user": line.user, "keyring": line.keyring, "options": str(line.options)}
+
+
+def _device_result(device: KrbdDevice) -> dict[str, Any]:
+    return {
+        "device": device.path,
+        "fsid": device.fsid,
+        "image_id": device.image_id,
+        "size": device.size,
+        "read_only": device.read_only,
+        "user": device.user,
+    }
+
+
+def known_images(host: Host) -> tuple[ImageSpec, ...]:
+    """Every image that any of the four places names, sorted."""
+    specs = {device.spec for device in host.devices}
+    specs.update(line.entry.image for line in host.rbdmap.lines if line.entry)
+    for line in host.fstab.lines:
+        spec = from_device(line.entry.source) if line.entry else None
+        if spec is not None:
+            specs.add(spec)
+    return tuple(sorted(specs, key=str))
+
+
+def find(host: Host, spec: ImageSpec) -> Found:
+    """One image in the four places."""
+    lines = host.rbdmap.find(spec)
+    devices = tuple(device for device in mapped_as(host.devices, spec) if host.fsid in (None, device.fsid))
+    mounts = tuple(mount for device in devices for mount in of_device(host.mounts, device.devno))
+    fstab = tuple((line.number, line.entry) for line in host.fstab.find(source=spec.device) if line.entry)
+    first = lines[0] if lines else None
+    return Found(spec, first.entry if first else None, first.number if first else None, devices, fstab, mounts)
+
+
+def drift(host: Host, declared: Declared, found: Found) -> list[dict[str, Any]]:
+    """Every disagreement about one image: a row each, with its cause."""
+    causes = [
+        *_mapping_causes(found),
+        *_foreign_causes(host, found),
+        *_mount_causes(found),
+        *_path_causes(declared, found),
+    ]
+    return [{"image": declared.name, "cause": cause} for cause in causes]
+
+
+def _mapping_causes(found: Found) -> Iterable[str]:
+    if found.line is None and found.devices:
+        yield f"{found.devices[0].path} is mapped, but rbdmap has no line for it: it will not be mapped at boot"
+    if found.line is not None and not found.devices:
+        yield f"rbdmap has a line for it (line {found.line_number}), but it is not mapped"
+    if len(found.devices) > 1:
+        yield f"it is mapped more than once: {', '.join(device.path for device in found.devices)}"
+    if found.line is not None and found.devices:
+        for clause in live_differences(found.line, found.devices[0]):
+            yield f"the mapping {found.devices[0].path} differs from its rbdmap line: {clause}"
+
+
+def _foreign_causes(host: Host, found: Found) -> Iterable[str]:
+    for device in mapped_as(host.devices, found.spec):
+        if device not in found.devices:
+            yield f"{device.path} is an image of the same name in another cluster ({device.fsid})"
+
+
+def _mount_causes(found: Found) -> Iterable[str]:
+    lined, live = _paths(found)
+    for path in sorted(lined - live):
+        yield f"fstab mounts it at {path}, but it is not mounted there"
+    for path in sorted(live - lined):
+        yield f"it is mounted at {path}, but fstab has no such line: it will not be mounted there at boot"
+
+
+def _path_causes(declared: Declared, found: Found) -> Iterable[str]:
+    if found.line is None and not found.devices:
+        yield "it is neither in rbdmap nor mapped"
+    if declared.path is None:
+        return
+    lined, live = _paths(found)
+    if declared.path not in lined and declared.path not in live:
+        yield f"it is declared at {declared.path}, but neither in fstab nor mounted there"
+
+
+def _paths(found: Found) -> tuple[set[str], set[str]]:
+    return {entry.path for _number, entry in found.fstab}, {mount.path for mount in found.mounts}
+
+
+def all_declared(declared: Sequence[Declared] | None, host: Host) -> tuple[Declared, ...]:
+    """What the caller names, or else every image that the host knows."""
+    if declared is not None:
+        return tuple(declared)
+    return tuple(Declared(spec) for spec in known_images(host))

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A live mapping, as the kernel shows it under ``/sys/bus/rbd/devices``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ._image_spec import ImageSpec
+
+
+@dataclass(frozen=True)
+class KrbdDevice:
+    """One live mapping.
+
+    :ivar number: N in ``/dev/rbdN``.
+    :ivar fsid: the cluster that the image lives in.
+    :ivar image_id: the image's id; it survives a rename, unlike the name.
+    :ivar devno: major and minor number of the block device.
+    :ivar config: the options in force as the kernel got them (``config_info``), key material left out
+        by the kernel itself.
+    """
+
+    number: int
+    fsid: str
+    spec: ImageSpec
+    image_id: str
+    size: int
+    read_only: bool
+    devno: tuple[int, int]
+    config: str
+
+    @property
+    def path(self) -> str:
+        return f"/dev/rbd{self.number}"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The words of the options part of ``config_info``: ``<mons> <options> <pool> <image> <snap>``."""
+        parts = self.config.split(" ")
+        return tuple(parts[1].split(",")) if len(parts) > 1 else ()
+
+    @property
+    def user(self) -> str | None:
+        """The cephx user that mapped it, without ``client.``."""
+        for word in self.options:
+            if word.startswith("name="):
+                return word[len("name=") :]
+        return None
+
+
+def mapped_as(devices: Iterable[KrbdDevice], spec: ImageSpec) -> tuple[KrbdDevice, ...]:
+    """The mappings of that name, whatever their cluster."""
+    return tuple(device for device in devices if device.spec == spec)
+
+
+def parse_devno(text: str) -> tuple[int, int]:
+    """``major:minor`` as sysfs and mountinfo write it."""
+    found = re.fullmatch(r"(\d+):(\d+)", text.strip())
+    if found is None:
+        raise ValueError(f"not a device number: {text!r}")
+    return int(found.group(1)), int(found.group(2))

@@ -1,0 +1,205 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans a kernel mapping and its line in the rbdmap file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ._errors import RbdError
+from ._features import unmappable
+from ._image_facts import ImageFacts
+from ._image_spec import ImageSpec
+from ._krbd_device import KrbdDevice
+from ._mountinfo import Mount, of_device
+from ._plan import Action, EditFile
+from ._rbdmap_file import RbdmapEntry, RbdmapFile, redact
+
+
+@dataclass(frozen=True)
+class MapRequest:
+    """What a mapping shall be.
+
+    :ivar state: ``mapped``, ``present``, ``unmapped`` or ``absent``.
+    :ivar entry: the line that belongs into the rbdmap file.
+    """
+
+    state: str
+    entry: RbdmapEntry
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self.entry.image
+
+    @property
+    def name(self) -> str:
+        return str(self.spec)
+
+
+@dataclass(frozen=True)
+class MapCurrent:
+    """One image as it is on this host and in the cluster.
+
+    :ivar fsid: the cluster's identity, or None where it was not needed to tell mappings apart.
+    :ivar facts: the image in the cluster, or None where it does not exist.
+    :ivar devices: mappings of that name on this host, of whatever cluster.
+    :ivar mounts: the mount table.
+    :ivar supported: the kernel's features, or None while its module is not loaded.
+    """
+
+    fsid: str | None
+    facts: ImageFacts | None
+    devices: tuple[KrbdDevice, ...]
+    mounts: tuple[Mount, ...]
+    supported: int | None
+
+    @property
+    def own(self) -> tuple[KrbdDevice, ...]:
+        """The mappings of that very image: same cluster, same name."""
+        return tuple(device for device in self.devices if device.fsid == self.fsid)
+
+
+@dataclass(frozen=True)
+class MapImage(Action):
+    kind: ClassVar[str] = "map"
+
+    entry: RbdmapEntry
+    fsid: str | None
+    facts: ImageFacts | None
+
+    def before(self) -> str:
+        return "not mapped"
+
+    def after(self) -> str:
+        return "mapped"
+
+
+@dataclass(frozen=True)
+class UnmapImage(Action):
+    kind: ClassVar[str] = "unmap"
+
+    device: KrbdDevice
+
+    def before(self) -> str:
+        return f"mapped as {self.device.path}"
+
+    def after(self) -> str:
+        return "not mapped"
+
+    def result(self) -> dict[str, Any]:
+        return {**super().result(), "device": self.device.path}
+
+
+def plan_mapping(index: int, request: MapRequest, current: MapCurrent, check_mode: bool) -> list[Action]:
+    """The steps for one live mapping; its line is planned by :func:`plan_rbdmap_file`.
+
+    :param check_mode: an image that does not exist yet may be one that an earlier task of the same
+        run would have created.
+    :raises RbdError: the image cannot be mapped, or its device is in use.
+    """
+    if request.state == "mapped":
+        return _plan_mapped(index, request, current, check_mode)
+    if request.state in ("unmapped", "absent"):
+        return _plan_unmapped(index, request, current)
+    return []
+
+
+def _plan_mapped(index: int, request: MapRequest, current: MapCurrent, check_mode: bool) -> list[Action]:
+    what = f"map {request.spec}"
+    _refuse_foreign(what, request.spec, current)
+    if current.own:
+        return []
+    if current.facts is None:
+        if check_mode:
+            return [MapImage(index, request.name, request.entry, None, None)]
+        raise RbdError(
+            what,
+            f"pool {request.spec.pool_path} has no such image",
+            "Check the name, or create it (rbd_image, state present, with a size).",
+        )
+    _refuse_unsupported(what, request, current.facts, current.supported)
+    return [MapImage(index, request.name, request.entry, current.fsid, current.facts)]
+
+
+def _refuse_foreign(what: str, spec: ImageSpec, current: MapCurrent) -> None:
+    """Another cluster's image under the same name owns the link ``/dev/rbd/...`` that fstab goes by."""
+    for device in current.devices:
+        if current.fsid is not None and device.fsid != current.fsid:
+            raise RbdError(
+                what,
+                f"{device.path} is an image of the same name in another cluster ({device.fsid}), "
+                f"and {spec.device} can lead to one only",
+                "Unmap that one, or rename one of them.",
+            )
+
+
+def _refuse_unsupported(what: str, request: MapRequest, facts: ImageFacts, supported: int | None) -> None:
+    if supported is None:
+        return
+    lacking = unmappable(facts.features, supported, request.entry.read_only)
+    if lacking:
+        names = ", ".join(lacking)
+        raise RbdError(
+            what,
+            f"the kernel of this host does not support the image's features: {names}",
+            f"Disable them if the image can do without (rbd feature disable {request.spec.head} "
+            f"{' '.join(lacking)}), or use librbd.",
+        )
+
+
+def _plan_unmapped(index: int, request: MapRequest, current: MapCurrent) -> list[Action]:
+    for device in current.own:
+        held = of_device(current.mounts, device.devno)
+        if held:
+            raise RbdError(
+                f"unmap {request.spec}",
+                f"{device.path} is mounted at {', '.join(sorted({mount.path for mount in held}))}",
+                "Unmount it first (rbd_fstab, state unmounted or absent).",
+            )
+    return [UnmapImage(index, request.name, device) for device in current.own]
+
+
+def plan_rbdmap_file(path: str, text: str | None, requests: Sequence[MapRequest]) -> list[Action]:
+    """One edit of the rbdmap file for all the requests, or none where it says already what it shall.
+
+    :param text: the file's content, or None where there is no file.
+    """
+
+    def edit(content: str) -> str:
+        lines = RbdmapFile.decode(content)
+        for request in requests:
+            if request.state in ("mapped", "present"):
+                lines = lines.set(request.entry)
+            elif request.state == "absent":
+                lines = lines.remove(request.spec)
+        return lines.encode()
+
+    new = edit(text or "")
+    return [] if new == (text or "") else [EditFile(None, path, text, new, edit, redact)]
+
+
+def rbdmap_faults(path: str, text: str | None) -> list[str]:
+    """A sentence for each line that rbdmap cannot read; such lines are kept as they are."""
+    faults = RbdmapFile.decode(text or "").faults()
+    return [f"{path}:{line.number}: {line.fault}. The line is kept as it is." for line in faults]
+
+
+def live_differences(entry: RbdmapEntry, device: KrbdDevice) -> list[str]:
+    """In what a live mapping differs from its declaration: a clause for each difference.
+
+    A mapping's options cannot be changed while it lives; they change with the next map.
+    """
+    found = []
+    if device.user is not None and entry.user is not None and device.user != entry.user:
+        found.append(f"it was mapped by client.{device.user}, not client.{entry.user}")
+    wanted_read_only = entry.read_only or entry.image.snap is not None
+    if device.read_only and not wanted_read_only:
+        found.append("it is read-only")
+    if wanted_read_only and not device.read_only:
+        found.append("it is not read-only")
+    missing = [word for word in str(entry.options).split(",") if word and word not in device.options]
+    if missing and device.config:
+        found.append(f"it lacks the options {','.join(missing)}")
+    return found

@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one way in which every module runs: plan, apply unless in check mode, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Callable, NoReturn, Protocol
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
+
+from ._errors import ItemErrors, RbdError
+from ._plan import Action, Plan, printable
+from ._system import cluster
+
+# Distributions build Ceph's bindings for their own Python alone.
+SYSTEM_PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python3.11", "/usr/bin/python3.12")
+
+Handlers = Mapping[type, Callable[[Any], None]]
+
+
+class Operation(Protocol):
+    """What a module does, in the three parts that every module has."""
+
+    def plan(self) -> Plan:
+        """Read the current state and plan; changes nothing."""
+
+    def handlers(self) -> Handlers:
+        """What applies each kind of action."""
+
+    def report(self) -> dict[str, Any]:
+        """The module's own return values, after the plan was applied (or predicted, in check mode)."""
+
+
+def execute(module: AnsibleModule, operation: Operation) -> NoReturn:
+    """Run an operation to the module's end. The only place where an RbdError becomes a failure."""
+    done: list[Action] = []
+    current: Action | None = None
+    try:
+        plan = operation.plan()
+        for warning in plan.warnings:
+            module.warn(printable(warning))
+        if not module.check_mode:
+            handlers = operation.handlers()
+            for current in plan.actions:
+                handlers[type(current)](current)
+                done.append(current)
+        report = operation.report()
+    except RbdError as error:
+        _fail(module, error, done, current)
+    module.exit_json(
+        changed=bool(plan), actions=[action.result() for action in plan.actions], diff=plan.diff(), **report
+    )
+
+
+def _fail(module: AnsibleModule, error: RbdError, done: list[Action], failing: Action | None) -> NoReturn:
+    """Say which item failed, and what had already been done by then."""
+    failures: list[dict[str, Any]] = []
+    if isinstance(error, ItemErrors):
+        failures = [{**failure, "msg": printable(failure["msg"])} for failure in error.failures]
+    elif failing is not None:
+        failures = [{"index": failing.index, "item": failing.subject, "msg": printable(str(error))}]
+    module.fail_json(
+        msg=printable(str(error)),
+        changed=bool(done),
+        actions=[action.result() for action in done],
+        failures=failures,
+    )
+
+
+def require_bindings() -> None:
+    """Go on under a Python that has Ceph's bindings, if this one lacks them and another is there."""
+    if cluster.have_bindings() or has_respawned():
+        return
+    interpreter = probe_interpreters_for_module(SYSTEM_PYTHONS, cluster.BINDINGS)
+    if interpreter is not None:
+        respawn_module(interpreter)
+
+
+@contextmanager
+def cluster_session(module: AnsibleModule) -> Iterator[cluster.LibrbdSession]:
+    """A session with the cluster that the connection options describe; it connects when first asked."""
+    session = cluster.LibrbdSession(connection(module.params))
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def connection(params: Mapping[str, Any]) -> cluster.Connection:
+    """The connection options as a value."""
+    return cluster.Connection(
+        conf=params["conf"],
+        cluster=params["cluster"],
+        user=params["user"],
+        keyring=params["keyring"],
+        timeout=params["connect_timeout"],
+    )

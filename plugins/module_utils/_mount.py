@@ -1,0 +1,255 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans a mount: its line in fstab, its mount point, and the live mount."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ._errors import RbdError
+from ._fstab_file import FstabEntry, FstabFile, FstabLine, redact
+from ._image_spec import ImageSpec
+from ._krbd_device import KrbdDevice
+from ._mountinfo import Mount, at, of_device
+from ._ownership import NO_OWNERSHIP, Ownership, PathFacts
+from ._plan import Action, EditFile
+
+
+@dataclass(frozen=True)
+class MountRequest:
+    """What a mount shall be.
+
+    :ivar state: ``mounted``, ``present``, ``unmounted`` or ``absent``.
+    :ivar path: absolute and tidy; None (to remove only) stands for every mount of the image.
+    """
+
+    spec: ImageSpec
+    state: str
+    path: str | None
+    fstype: str
+    opts: str
+    dump: int
+    passno: int
+    ownership: Ownership = NO_OWNERSHIP
+
+    @property
+    def name(self) -> str:
+        return f"{self.spec} at {self.path}" if self.path else str(self.spec)
+
+    def entry(self) -> FstabEntry:
+        """The line that belongs into fstab."""
+        return FstabEntry(self.spec.device, self.path or "", self.fstype, self.opts, self.dump, self.passno)
+
+
+@dataclass(frozen=True)
+class MountCurrent:
+    """One image's mount as it is on this host."""
+
+    device: KrbdDevice | None
+    mounts: tuple[Mount, ...]
+    path: PathFacts | None
+    fstab: FstabFile
+
+    @property
+    def own(self) -> tuple[Mount, ...]:
+        """Where the image is mounted."""
+        return of_device(self.mounts, self.device.devno) if self.device else ()
+
+
+@dataclass(frozen=True)
+class MakeMountPoint(Action):
+    kind: ClassVar[str] = "make_directory"
+
+    def before(self) -> str:
+        return "absent"
+
+    def after(self) -> str:
+        return "directory"
+
+
+@dataclass(frozen=True)
+class MountImage(Action):
+    kind: ClassVar[str] = "mount"
+
+    spec: ImageSpec
+    ownership: Ownership
+
+    def before(self) -> str:
+        return "not mounted"
+
+    def after(self) -> str:
+        owned = f", {self.ownership}" if self.ownership else ""
+        return f"{self.spec} mounted{owned}"
+
+    def result(self) -> dict[str, Any]:
+        return {**super().result(), "image": str(self.spec)}
+
+
+@dataclass(frozen=True)
+class SetOwnership(Action):
+    kind: ClassVar[str] = "set_ownership"
+
+    actual: Ownership
+    ownership: Ownership
+
+    def before(self) -> str:
+        return str(self.actual)
+
+    def after(self) -> str:
+        return str(self.ownership)
+
+
+@dataclass(frozen=True)
+class Unmount(Action):
+    kind: ClassVar[str] = "unmount"
+
+    spec: ImageSpec
+
+    def before(self) -> str:
+        return f"{self.spec} mounted"
+
+    def after(self) -> str:
+        return "not mounted"
+
+    def result(self) -> dict[str, Any]:
+        return {**super().result(), "image": str(self.spec)}
+
+
+def tidy_path(path: str) -> str:
+    """A mount point in the one form that fstab, mountinfo and systemd compare by.
+
+    :raises RbdError: it is not an absolute path, or it has a ``..`` (which means another place once a part
+        of it is a symbolic link), or it is the root directory.
+    """
+    what = f"use the mount point {path!r}"
+    if not path.startswith("/"):
+        raise RbdError(what, "it is not an absolute path", "Begin it with a slash.")
+    if ".." in path.split("/"):
+        raise RbdError(what, "it has a '..' in it", "Write the path without.")
+    tidy = "/" + posixpath.normpath(path).lstrip("/")
+    if tidy == "/":
+        raise RbdError(what, "it is the root directory", "Choose a directory below it.")
+    return tidy
+
+
+def plan_unmount(index: int, request: MountRequest, current: MountCurrent) -> list[Action]:
+    """The live steps before the edit of fstab: unmount what is to go."""
+    if request.state not in ("unmounted", "absent"):
+        return []
+    real = current.path.real if current.path else None
+    going = [mount for mount in current.own if request.path is None or mount.path in (request.path, real)]
+    # The mount made last lies on top of earlier ones at the same path.
+    return [Unmount(index, mount.path, request.spec) for mount in reversed(going)]
+
+
+def plan_mount(index: int, request: MountRequest, current: MountCurrent, check_mode: bool) -> list[Action]:
+    """The live steps after the edit of fstab: mount point, mount, ownership.
+
+    :param check_mode: an image that is not mapped may be one that an earlier task of the same run
+        would have mapped.
+    :raises RbdError: the image is not mapped, or the mount point is taken.
+    """
+    _refuse_other_lines(request, current.fstab)
+    if request.state != "mounted" or request.path is None or current.path is None:
+        return []
+    what = f"mount {request.spec} at {request.path}"
+    if current.device is None and not check_mode:
+        raise RbdError(what, f"{request.spec} is not mapped on this host", "Map it first (rbd_map, state mapped).")
+    if _mounted_there(what, current, current.path):
+        differing = request.ownership.differing_from(current.path.ownership)
+        return [SetOwnership(index, request.path, current.path.ownership, differing)] if differing else []
+    _refuse_mount_point(what, request.path, current.path)
+    made: list[Action] = [MakeMountPoint(index, request.path)] if current.path.kind == "absent" else []
+    return [*made, MountImage(index, request.path, request.spec, request.ownership)]
+
+
+def _mounted_there(what: str, current: MountCurrent, path: PathFacts) -> bool:
+    """Whether the image is mounted where it shall be; refuses where something else is in the way."""
+    there = at(current.mounts, path.real)
+    if there is not None and current.device is not None and there.devno == current.device.devno:
+        return True
+    if there is not None:
+        raise RbdError(what, f"{there.source} is mounted there", "Unmount that, or choose another mount point.")
+    if current.own:
+        raise RbdError(
+            what,
+            f"it is mounted at {', '.join(sorted(mount.path for mount in current.own))} already",
+            "Unmount it there first (rbd_fstab, state absent, with that path).",
+        )
+    return False
+
+
+def _refuse_mount_point(what: str, wanted: str, path: PathFacts) -> None:
+    if path.real != wanted:
+        raise RbdError(
+            what,
+            f"the path leads through a symbolic link to {path.real}, the name that the mount table would have for it",
+            f"Write {path.real}.",
+        )
+    if path.kind == "other":
+        raise RbdError(what, "the mount point is not a directory", "Choose another one, or remove what is there.")
+    if path.kind == "directory" and not path.empty:
+        raise RbdError(
+            what,
+            "the directory is not empty, and the mount would hide what is in it",
+            "Move its content away, or choose another mount point.",
+        )
+
+
+def _refuse_other_lines(request: MountRequest, fstab: FstabFile) -> None:
+    """Refuse a line that would contradict another: one path twice, or one image at two paths.
+
+    ``rbdmap map`` mounts by the device alone; of two lines it would take the first.
+    """
+    if request.state not in ("mounted", "present"):
+        return
+    what = f"add {request.spec} at {request.path} to fstab"
+    for line in fstab.find(path=request.path):
+        if not fstab_line_is(line, request):
+            source = line.entry.source if line.entry else ""
+            raise RbdError(
+                what, f"line {line.number} mounts {source} there", "Remove that line, or choose another mount point."
+            )
+    for line in fstab.find(source=request.spec.device):
+        if not fstab_line_is(line, request):
+            path = line.entry.path if line.entry else ""
+            raise RbdError(
+                what,
+                f"line {line.number} mounts the same image at {path}",
+                "Remove that line first (rbd_fstab, state absent, with that path).",
+            )
+
+
+def fstab_line_is(line: FstabLine, request: MountRequest) -> bool:
+    """Whether a line is the one that the request owns: same image, same path."""
+    owned = FstabFile.decode(line.text).find(source=request.spec.device, path=request.path)
+    return bool(owned)
+
+
+def plan_fstab_file(path: str, text: str | None, requests: Sequence[MountRequest]) -> list[Action]:
+    """One edit of fstab for all the requests, or none where it says already what it shall.
+
+    :param text: the file's content, or None where there is no file.
+    """
+
+    def edit(content: str) -> str:
+        lines = FstabFile.decode(content)
+        for request in requests:
+            # unmounted leaves the line alone, as in ansible.posix.mount.
+            if request.state in ("mounted", "present"):
+                lines = lines.set(request.entry())
+            elif request.state == "absent":
+                lines = lines.remove(source=request.spec.device, path=request.path)
+        return lines.encode()
+
+    new = edit(text or "")
+    return [] if new == (text or "") else [EditFile(None, path, text, new, edit, redact)]
+
+
+def fstab_faults(path: str, text: str | None) -> list[str]:
+    """A sentence for each line that mount cannot read; such lines are kept as they are."""
+    faults = FstabFile.decode(text or "").faults()
+    return [f"{path}:{line.number}: {line.fault}. The line is kept as it is." for line in faults]

@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operation of rbd_keyring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .. import _keyring, _module, _plan
+from .._keyring_file import KeyringFile
+from .._ownership import Ownership
+from .._system import files
+
+
+class KeyringOperation:
+    """Keeps a cephx user's key on a client host."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        params = module.params
+        self._user: str = params["user"]
+        self._key: str | None = params["key"]
+        self._content: str | None = params["content"]
+        self._path: str = params["path"] or f"/etc/ceph/{params['cluster']}.client.{self._user}.keyring"
+        self._files: files.Files = files.HostFiles()
+
+    def plan(self) -> _plan.Plan:
+        """Read the keyring."""
+        key = self._key if self._content is None else _keyring.key_from(self._content, self._user)
+        request = _keyring.KeyringRequest(self._path, self._user, key)
+        path = self._files.look(self._path)
+        actions = _keyring.plan_keyring(request, self._files.read(self._path), path)
+        exposed = None if request.key is not None else _keyring.exposure(request, path)
+        return _plan.Plan(tuple(actions), (exposed,) if exposed else ())
+
+    def handlers(self) -> _module.Handlers:
+        """What applies each kind of action."""
+        return {_keyring.MakePrivate: self._make_private, _keyring.SetKey: self._set_key}
+
+    def report(self) -> dict[str, Any]:
+        """Where the keyring is; never the key."""
+        return {"path": self._path}
+
+    def _make_private(self, action: _keyring.MakePrivate) -> None:
+        self._files.set_ownership(action.subject, Ownership(0, 0, _keyring.PRIVATE_MODE))
+
+    def _set_key(self, action: _keyring.SetKey) -> None:
+        self._files.edit(
+            action.subject,
+            lambda text: KeyringFile.decode(text).set(action.user, action.key).encode(),
+            _keyring.PRIVATE_MODE,
+        )

@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A path's owner, group and mode, and what kind of thing it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """Owner, group and mode of a mount point; None leaves each as it is.
+
+    :ivar uid: numeric owner.
+    :ivar gid: numeric group.
+    :ivar mode: permission bits.
+    """
+
+    uid: int | None = None
+    gid: int | None = None
+    mode: int | None = None
+
+    def __str__(self) -> str:
+        words = []
+        if self.uid is not None:
+            words.append(f"owner {self.uid}")
+        if self.gid is not None:
+            words.append(f"group {self.gid}")
+        if self.mode is not None:
+            words.append(f"mode {self.mode:04o}")
+        return ", ".join(words)
+
+    def differing_from(self, actual: Ownership) -> Ownership:
+        """What of this is asked for and is not so."""
+        return Ownership(
+            self.uid if self.uid not in (None, actual.uid) else None,
+            self.gid if self.gid not in (None, actual.gid) else None,
+            self.mode if self.mode not in (None, actual.mode) else None,
+        )
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in (self.uid, self.gid, self.mode))
+
+
+NO_OWNERSHIP = Ownership()
+
+
+@dataclass(frozen=True)
+class PathFacts:
+    """A mount point as it is.
+
+    :ivar real: the path with symbolic links resolved: mountinfo knows no others.
+    :ivar kind: ``absent``, ``directory`` or ``other``.
+    :ivar empty: whether a directory has no entries.
+    """
+
+    real: str
+    kind: str
+    empty: bool
+    ownership: Ownership

@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernel's RBD client: what is mapped, what it supports, map and unmap."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from .._errors import RbdError
+from .._image_spec import ImageSpec
+from .._krbd_device import KrbdDevice, mapped_as, parse_devno
+from .command import CommandRunner
+
+BUS = "/sys/bus/rbd"
+
+# How long udev may take to make the link under /dev/rbd on a busy host, in seconds.
+UDEV_TIMEOUT = 30.0
+UDEV_POLL = 0.1
+
+# Exit codes of `rbd device map` and `unmap` are the kernel's errno.
+_CAUSES = {
+    6: "the kernel does not support a feature of the image (the kernel log names it)",
+    16: "the device is busy: something on this host holds it open",
+    110: "the cluster did not answer the kernel in time",
+}
+
+
+class KernelRbd(Protocol):
+    """Maps and unmaps images."""
+
+    def devices(self) -> tuple[KrbdDevice, ...]:
+        """All live mappings of this host. None where the kernel module is not loaded."""
+
+    def linked(self, spec: ImageSpec) -> KrbdDevice | None:
+        """The mapping that the link under ``/dev/rbd`` leads to, or None.
+
+        :raises RbdError: images of that name in several clusters are mapped, so that the link is a matter of chance.
+        """
+
+    def supported_features(self) -> int | None:
+        """The features that this kernel can map, or None while its module is not loaded."""
+
+    def map(self, spec: ImageSpec, argv: Sequence[str], timeout: float) -> str:
+        """Map an image and wait for its link under ``/dev/rbd``.
+
+        :param argv: the arguments of ``rbd device map``.
+        :param timeout: seconds that the kernel may take.
+        :returns: the device, for example ``/dev/rbd0``.
+        :raises RbdError: it could not be mapped.
+        """
+
+    def unmap(self, device: KrbdDevice, timeout: float) -> None:
+        """Unmap a device; never by force.
+
+        :raises RbdError: it is in use, or the kernel refused.
+        """
+
+
+class HostKrbd:
+    """The real kernel, read through sysfs and changed through ``rbd device``."""
+
+    def __init__(self, commands: CommandRunner) -> None:
+        self._commands = commands
+
+    def devices(self) -> tuple[KrbdDevice, ...]:
+        try:
+            numbers = sorted(int(name) for name in os.listdir(f"{BUS}/devices"))
+        except FileNotFoundError:
+            return ()
+        found = (_read_device(number) for number in numbers)
+        return tuple(device for device in found if device is not None)
+
+    def linked(self, spec: ImageSpec) -> KrbdDevice | None:
+        named = mapped_as(self.devices(), spec)
+        fsids = sorted({device.fsid for device in named})
+        if len(fsids) > 1:
+            raise RbdError(
+                f"use {spec.device}",
+                f"images of that name in several clusters are mapped ({', '.join(fsids)})",
+                "Unmap the one that is not meant.",
+            )
+        target = os.path.realpath(spec.device)
+        at_link = [device for device in named if device.path == target]
+        return at_link[0] if at_link else None
+
+    def supported_features(self) -> int | None:
+        try:
+            return int(_attribute(f"{BUS}/supported_features"), 16)
+        except FileNotFoundError:
+            return None
+
+    def map(self, spec: ImageSpec, argv: Sequence[str], timeout: float) -> str:
+        done = self._commands.run(["rbd", "device", "map", *argv], timeout)
+        if done.rc != 0:
+            cause = _CAUSES.get(done.rc, done.complaint)
+            raise RbdError(
+                f"map {spec}", cause, f"The rbd command said: {done.complaint} (exit code {done.rc}); see also dmesg."
+            )
+        device = done.stdout.strip()
+        _await_link(spec, device)
+        return device
+
+    def unmap(self, device: KrbdDevice, timeout: float) -> None:
+        # By device, never by name: a name may stand for another cluster's image.
+        done = self._commands.run(["rbd", "device", "unmap", device.path], timeout)
+        if done.rc != 0:
+            cause = _CAUSES.get(done.rc, done.complaint)
+            raise RbdError(
+                f"unmap {device.spec} ({device.path})",
+                cause,
+                f"Stop what uses it (fuser -vm {device.path}; lsblk {device.path}), then run again.",
+            )
+
+
+def _read_device(number: int) -> KrbdDevice | None:
+    """One mapping, or None if it went away while it was read."""
+    base = f"{BUS}/devices/{number}"
+    try:
+        snap = _attribute(f"{base}/current_snap")
+        return KrbdDevice(
+            number=number,
+            fsid=_attribute(f"{base}/cluster_fsid"),
+            spec=ImageSpec(
+                pool=_attribute(f"{base}/pool"),
+                namespace=_optional(f"{base}/pool_ns"),
+                image=_attribute(f"{base}/name"),
+                snap=None if snap == "-" else snap,
+            ),
+            image_id=_attribute(f"{base}/image_id"),
+            size=int(_attribute(f"{base}/size")),
+            read_only=_attribute(f"/sys/block/rbd{number}/ro") == "1",
+            devno=parse_devno(_attribute(f"/sys/block/rbd{number}/dev")),
+            config=_optional(f"{base}/config_info"),
+        )
+    except OSError:
+        if os.path.exists(base):
+            raise
+        return None
+
+
+def _attribute(path: str) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+        return handle.read().rstrip("\n")
+
+
+def _optional(path: str) -> str:
+    """An attribute that older kernels lack."""
+    with contextlib.suppress(FileNotFoundError):
+        return _attribute(path)
+    return ""
+
+
+def _await_link(spec: ImageSpec, device: str) -> None:
+    """Wait until the link under ``/dev/rbd`` leads to the device: fstab and rbdmap go by the link."""
+    deadline = time.monotonic() + UDEV_TIMEOUT
+    while os.path.realpath(spec.device) != device:
+        if time.monotonic() > deadline:
+            raise RbdError(
+                f"use the mapping of {spec}",
+                f"{spec.device} does not lead to {device} after {UDEV_TIMEOUT:g} seconds",
+                "Check that systemd-udevd runs and has ceph's rule 50-rbd.rules. The image is still mapped.",
+            )
+        time.sleep(UDEV_POLL)

@@ -1,0 +1,182 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Maps RBD images with the kernel, now and at boot."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rbd_map
+short_description: Map RBD images with the kernel, now and at every boot
+version_added: 0.1.0
+author: cephclient.rbd contributors (@cephclient)
+description:
+  - Keeps the kernel mapping of one image or many, and their lines in C(/etc/ceph/rbdmap),
+    from which the C(rbdmap) service maps them at boot.
+  - Never unmaps a device that is mounted or otherwise in use, and never the image of another cluster
+    or pool that has the same name.
+  - A line that rbdmap cannot read is kept byte for byte, and reported with its number. A value that rbdmap
+    would read differently from what is meant is refused.
+extends_documentation_fragment:
+  - cephclient.rbd._attributes
+  - cephclient.rbd._cluster
+requirements:
+  - ceph-common on the managed host
+  - python3-rbd and python3-rados on the managed host, for its system Python; not for O(state=present)
+notes:
+  - O(user) and O(keyring) are also those that the line in the rbdmap file names.
+  - The options of a live mapping cannot be changed. Where they differ from what is declared the line is corrected
+    and a warning says so; they come into force when the image is mapped the next time.
+options:
+  image:
+    description:
+      - The image or snapshot, as C([<pool>/[<namespace>/]]<image>[@<snap>]). A bare name lies in the pool C(rbd).
+      - A snapshot is mapped read-only.
+    type: str
+  state:
+    description:
+      - V(mapped) - the image is mapped, and its line is in the rbdmap file.
+      - V(present) - the line is in the rbdmap file; nothing else is touched. Needs neither a cluster nor root.
+      - V(unmapped) - the image is not mapped; the line is left as it is.
+      - V(absent) - the image is not mapped, and the line is gone.
+    type: str
+    choices: [mapped, present, unmapped, absent]
+    default: mapped
+  options:
+    description:
+      - Map options of the kernel client by name, see rbd(8), "Kernel rbd (krbd) options".
+      - A flag takes V(true); V(false) leaves it out.
+    type: dict
+  read_only:
+    description: Map the image read-only.
+    type: bool
+    default: false
+  rbdmap_file:
+    description: Path of the rbdmap file.
+    type: path
+    default: /etc/ceph/rbdmap
+  images:
+    description:
+      - Many images in one call, over one connection and with one write of the file. The items take the options
+        O(image), O(state), O(options) and O(read_only); what an item leaves out is taken from the top level.
+      - All of them are checked before anything is changed.
+    type: list
+    elements: dict
+    suboptions:
+      image:
+        description: As O(image).
+        type: str
+        required: true
+      state:
+        description: As O(state).
+        type: str
+        choices: [mapped, present, unmapped, absent]
+      options:
+        description: As O(options).
+        type: dict
+      read_only:
+        description: As O(read_only).
+        type: bool
+seealso:
+  - module: cephclient.rbd.rbd_image
+  - module: cephclient.rbd.rbd_fstab
+  - module: cephclient.rbd.rbd_map_info
+"""
+
+EXAMPLES = r"""
+- name: Map an image, now and at every boot
+  cephclient.rbd.rbd_map:
+    image: rbd/app-data
+    user: app
+
+- name: Map several images with options of the kernel client
+  cephclient.rbd.rbd_map:
+    user: app
+    options:
+      queue_depth: 256
+      lock_on_read: true
+    images:
+      - image: rbd/app-data
+      - image: rbd/app-log
+      - image: rbd/app-data@yesterday
+
+- name: Only the line, to take effect at the next boot
+  cephclient.rbd.rbd_map:
+    image: rbd/app-archive
+    user: app
+    read_only: true
+    state: present
+
+- name: Unmap an image and forget it
+  cephclient.rbd.rbd_map:
+    image: rbd/app-old
+    user: app
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be done, in order.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - action: map
+      subject: rbd/app-data
+    - action: edit_file
+      subject: /etc/ceph/rbdmap
+images:
+  description: The images after the run, in the order of the request.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    image:
+      description: The image-spec.
+      type: str
+      sample: rbd/app-data
+    device:
+      description: The mapped device, or null.
+      type: str
+      sample: /dev/rbd0
+    link:
+      description: The link to the device that fstab uses.
+      type: str
+      sample: /dev/rbd/rbd/app-data
+failures:
+  description: The items that failed, each with its C(index), C(item) and C(msg).
+  returned: failure
+  type: list
+  elements: dict
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _argspec, _module
+from ..module_utils._operations.map import MapOperation
+
+_ITEM = {
+    "image": {"type": "str"},
+    "state": {"type": "str", "choices": ["mapped", "present", "unmapped", "absent"], "default": "mapped"},
+    "options": {"type": "dict"},
+    "read_only": {"type": "bool", "default": False},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    arguments: dict[str, Any] = _argspec.bulk("images", _ITEM)
+    arguments["argument_spec"] = {
+        **_argspec.CLUSTER,
+        "rbdmap_file": {"type": "path", "default": "/etc/ceph/rbdmap"},
+        **arguments["argument_spec"],
+    }
+    module = AnsibleModule(supports_check_mode=True, **arguments)
+    with _module.cluster_session(module) as session:
+        _module.execute(module, MapOperation(module, session, _ITEM))
+
+
+if __name__ == "__main__":
+    main()
