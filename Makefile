@@ -35,6 +35,7 @@ venv: tool-packages .venv/stamp ## the environment with all tools, in .venv
 
 # Made anew, not updated: an environment that was updated differs from a fresh one.
 .venv/stamp: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("ansible-core needs Python 3.11 or later: make PYTHON=...")'
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt

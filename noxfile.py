@@ -30,6 +30,8 @@ if not (BIN / "ansible-test").exists():
 # Tools call each other by name (ansible-lint calls ansible-playbook, molecule calls ansible-galaxy).
 os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
 
+WORK.mkdir(exist_ok=True)
+nox.options.report = str(WORK / "report.json")
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "docs", "sanity", "unit", "molecule"]
 
@@ -60,8 +62,10 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Documentation of modules, roles and guides, and the changelog fragments."""
+    # Another home keeps antsibull-docs from leaving a log in the user's own.
+    home = {"HOME": str(WORK / "docs")}
     with session.chdir(_copy_collection(WORK / "docs")):
-        session.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")
+        session.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".", env=home)
         session.run("antsibull-changelog", "lint")
 
 
@@ -78,9 +82,9 @@ def sanity(session: nox.Session) -> None:
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
     places = [str(path) for path in sorted(pyenv.glob("versions/3.*/bin"))]
     places += [place for place in os.environ["PATH"].split(os.pathsep) if Path(place).name != "shims"]
-    path = os.pathsep.join([str(BIN), *places])
+    environment = {"PATH": os.pathsep.join([str(BIN), *places]), "PIP_QUIET": "1"}
     with session.chdir(tree):
-        session.run("ansible-test", "sanity", "--color", "yes", *session.posargs, env={"PATH": path})
+        session.run("ansible-test", "sanity", "--color", "yes", *session.posargs, env=environment)
 
 
 @nox.session
