@@ -32,13 +32,14 @@ class Host:
 
 @dataclass(frozen=True)
 class Declared:
-    """An image that the caller expects on the host.
+    """An image that the caller expects on the host, or expects to be gone.
 
-    :ivar path: where it shall be mounted, or None: anywhere or nowhere.
+    :ivar path: where it shall (or shall no longer) be mounted, or None: anywhere or nowhere.
     """
 
     spec: ImageSpec
     path: str | None = None
+    absent: bool = False
 
     @property
     def name(self) -> str:
@@ -113,6 +114,8 @@ def find(host: Host, spec: ImageSpec) -> Found:
 
 def drift(host: Host, declared: Declared, found: Found) -> list[dict[str, Any]]:
     """Every disagreement about one image: a row each, with its cause."""
+    if declared.absent:
+        return [{"image": declared.name, "cause": cause} for cause in _leftovers(found)]
     causes = [
         *_mapping_causes(found),
         *_foreign_causes(host, found),
@@ -132,6 +135,18 @@ def _mapping_causes(found: Found) -> Iterable[str]:
     if found.line is not None and found.devices:
         for clause in live_differences(found.line, found.devices[0]):
             yield f"the mapping {found.devices[0].path} differs from its rbdmap line: {clause}"
+
+
+def _leftovers(found: Found) -> Iterable[str]:
+    lined, live = _paths(found)
+    for path in sorted(live):
+        yield f"it is declared absent, but mounted at {path}"
+    for path in sorted(lined):
+        yield f"it is declared absent, but fstab mounts it at {path}"
+    for device in found.devices:
+        yield f"it is declared absent, but mapped as {device.path}"
+    if found.line is not None:
+        yield f"it is declared absent, but rbdmap has a line for it (line {found.line_number})"
 
 
 def _foreign_causes(host: Host, found: Found) -> Iterable[str]:

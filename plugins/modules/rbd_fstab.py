@@ -18,9 +18,11 @@ description:
   - Never unmounts lazily or by force, never mounts over something else or over a directory that is not empty.
 extends_documentation_fragment:
   - cephclient.rbd._attributes
+  - cephclient.rbd._cluster
 notes:
   - With C(noauto) but without C(_netdev) in O(opts), systemd takes the mount for a local one, and at shutdown
     nothing orders it against the network. Keep both when you set other options.
+  - The cluster is asked for its identity only if an image of the name is mapped, and C(ceph.conf) has no C(fsid).
   - C(rbdmap map) mounts an image by its device alone, so an image has one line. A second one for another path is
     refused.
   - If a mount point has a blank or a character outside of ASCII in its path, C(rbdmap unmap) by hand does not unmount
@@ -210,9 +212,14 @@ _ITEM = {
 def main() -> None:
     """Run the module."""
     arguments: dict[str, Any] = _argspec.bulk("mounts", _ITEM)
-    arguments["argument_spec"]["fstab"] = {"type": "path", "default": "/etc/fstab"}
+    arguments["argument_spec"] = {
+        **_argspec.CLUSTER,
+        "fstab": {"type": "path", "default": "/etc/fstab"},
+        **arguments["argument_spec"],
+    }
     module = AnsibleModule(supports_check_mode=True, **arguments)
-    _module.execute(module, FstabOperation(module, _ITEM))
+    with _module.cluster_session(module) as session:
+        _module.execute(module, FstabOperation(module, session, _ITEM))
 
 
 if __name__ == "__main__":

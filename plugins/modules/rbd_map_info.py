@@ -33,6 +33,11 @@ options:
       path:
         description: Where it is expected to be mounted. Without it, that it is mounted is not expected.
         type: path
+      state:
+        description: With V(absent), the image is expected in none of the four places.
+        type: str
+        choices: [present, absent]
+        default: present
   rbdmap_file:
     description: Path of the rbdmap file.
     type: path
@@ -110,7 +115,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _argspec, _module
 from ..module_utils._operations.map_info import MapInfoOperation
 
-_ITEM = {"image": {"type": "str", "required": True}, "path": {"type": "path"}}
+_ITEM = {
+    "image": {"type": "str", "required": True},
+    "path": {"type": "path"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
 
 
 def main() -> None:

@@ -12,19 +12,25 @@ from .. import _filesystem, _module, _plan
 from .._errors import ClusterUnprepared, RbdError
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice
-from .._system import blockdev, cluster, command, krbd
+from .._system import cluster
+from . import _ports
 
 
 class FilesystemOperation:
     """Keeps file systems on mapped images."""
 
-    def __init__(self, module: AnsibleModule, session: cluster.ClusterSession, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        module: AnsibleModule,
+        session: cluster.ClusterSession,
+        options: dict[str, Any],
+        ports: _ports.Ports = _ports.HOST,
+    ) -> None:
         self._module = module
         self._session = session
         self._options = options
-        commands = command.HostCommands()
-        self._kernel: krbd.KernelRbd = krbd.HostKrbd(commands)
-        self._devices: blockdev.BlockDevices = blockdev.HostBlockDevices(commands)
+        self._kernel = ports.kernel
+        self._devices = ports.devices
         self._requests: list[_filesystem.FilesystemRequest] = []
         self._warnings: list[str] = []
 

@@ -15,9 +15,11 @@ from .. import _module, _mount, _plan
 from .._errors import RbdError
 from .._fstab_file import FstabFile
 from .._image_spec import ImageSpec
+from .._krbd_device import KrbdDevice
 from .._mountinfo import Mount
 from .._ownership import Ownership
-from .._system import command, files, krbd, mounts
+from .._system import cluster
+from . import _ports
 
 FSTAB_MODE = 0o644
 # Of a mount point that has to be made; the mounted file system's root has an ownership of its own.
@@ -27,14 +29,21 @@ MOUNT_POINT_MODE = 0o755
 class FstabOperation:
     """Keeps mounts, and their lines in fstab."""
 
-    def __init__(self, module: AnsibleModule, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        module: AnsibleModule,
+        session: cluster.ClusterSession,
+        options: dict[str, Any],
+        ports: _ports.Ports = _ports.HOST,
+    ) -> None:
         self._module = module
+        self._session = session
         self._options = options
         self._fstab = module.params["fstab"]
-        commands = command.HostCommands()
-        self._kernel: krbd.KernelRbd = krbd.HostKrbd(commands)
-        self._mounts: mounts.Mounts = mounts.HostMounts(commands)
-        self._files: files.Files = files.HostFiles()
+        self._kernel = ports.kernel
+        self._mounts = ports.mounts
+        self._files = ports.files
+        self._need_bindings = ports.need_bindings
         self._requests: list[_mount.MountRequest] = []
         self._stale = True
 
@@ -77,7 +86,21 @@ class FstabOperation:
         if request.state == "present":
             return _mount.MountCurrent(None, (), None, fstab)
         path = self._files.look(request.path) if request.path else None
-        return _mount.MountCurrent(self._kernel.linked(request.spec), table, path, fstab)
+        return _mount.MountCurrent(self._device(request.spec), table, path, fstab)
+
+    def _device(self, spec: ImageSpec) -> KrbdDevice | None:
+        """The image's mapping: by its link, since fstab and mount go by that, and of the right cluster."""
+        device = self._kernel.linked(spec)
+        if device is None:
+            return None
+        self._need_bindings()
+        if device.fsid != self._session.fsid():
+            raise RbdError(
+                f"use {spec.device}",
+                f"it leads to {device.path}, an image of the same name in another cluster ({device.fsid})",
+                "Unmap that one first.",
+            )
+        return device
 
     def _edit(self, action: _plan.EditFile) -> None:
         self._files.edit(action.subject, action.edit, FSTAB_MODE)

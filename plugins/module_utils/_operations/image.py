@@ -13,17 +13,24 @@ from .._errors import ClusterUnprepared, RbdError
 from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
 from .._size import parse_size
-from .._system import cluster, command, krbd
+from .._system import cluster
+from . import _ports
 
 
 class ImageOperation:
     """Keeps images."""
 
-    def __init__(self, module: AnsibleModule, session: cluster.ClusterSession, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        module: AnsibleModule,
+        session: cluster.ClusterSession,
+        options: dict[str, Any],
+        ports: _ports.Ports = _ports.HOST,
+    ) -> None:
         self._module = module
         self._session = session
         self._options = options
-        self._kernel: krbd.KernelRbd = krbd.HostKrbd(command.HostCommands())
+        self._kernel = ports.kernel
         self._requests: list[_image.ImageRequest] = []
         self._facts: dict[ImageSpec, ImageFacts | None] = {}
         self._actions: list[_plan.Action] = []

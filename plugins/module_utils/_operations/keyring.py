@@ -11,19 +11,19 @@ from ansible.module_utils.basic import AnsibleModule
 from .. import _keyring, _module, _plan
 from .._keyring_file import KeyringFile
 from .._ownership import Ownership
-from .._system import files
+from . import _ports
 
 
 class KeyringOperation:
     """Keeps a cephx user's key on a client host."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: AnsibleModule, ports: _ports.Ports = _ports.HOST) -> None:
         params = module.params
         self._user: str = params["user"]
         self._key: str | None = params["key"]
         self._content: str | None = params["content"]
         self._path: str = params["path"] or f"/etc/ceph/{params['cluster']}.client.{self._user}.keyring"
-        self._files: files.Files = files.HostFiles()
+        self._files = ports.files
 
     def plan(self) -> _plan.Plan:
         """Read the keyring."""

@@ -16,7 +16,8 @@ from .._krbd_device import KrbdDevice, mapped_as
 from .._map_options import MapOptions
 from .._mountinfo import Mount
 from .._rbdmap_file import RbdmapEntry
-from .._system import cluster, command, files, krbd, mounts
+from .._system import cluster
+from . import _ports
 
 # As Debian's package installs it; it holds no secret.
 RBDMAP_MODE = 0o644
@@ -25,15 +26,21 @@ RBDMAP_MODE = 0o644
 class MapOperation:
     """Keeps mappings, and their lines in the rbdmap file."""
 
-    def __init__(self, module: AnsibleModule, session: cluster.ClusterSession, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        module: AnsibleModule,
+        session: cluster.ClusterSession,
+        options: dict[str, Any],
+        ports: _ports.Ports = _ports.HOST,
+    ) -> None:
         self._module = module
         self._options = options
         self._session = session
         self._connection = _module.connection(module.params)
-        commands = command.HostCommands()
-        self._kernel: krbd.KernelRbd = krbd.HostKrbd(commands)
-        self._mounts: mounts.Mounts = mounts.HostMounts(commands)
-        self._files: files.Files = files.HostFiles()
+        self._kernel = ports.kernel
+        self._mounts = ports.mounts
+        self._files = ports.files
+        self._need_bindings = ports.need_bindings
         self._requests: list[_mapping.MapRequest] = []
         self._warnings: list[str] = []
 
@@ -47,7 +54,7 @@ class MapOperation:
         live = [request for request in self._requests if request.state != "present"]
         actions: list[_plan.Action] = []
         if live:
-            _module.require_bindings()
+            self._need_bindings()
             actions = self._plan_live()
         # Mapped first: a line for an image that cannot be mapped would hold up the next boot.
         actions.extend(_mapping.plan_rbdmap_file(path, text, self._requests))

@@ -12,8 +12,8 @@ from .. import _drift, _module, _mount, _plan
 from .._fstab_file import FstabFile
 from .._image_spec import ImageSpec
 from .._rbdmap_file import RbdmapFile
-from .._system import cluster, command, files, krbd, mounts
-from .._system.service import HostServices, Services
+from .._system import cluster
+from . import _ports
 
 SERVICE = "rbdmap.service"
 
@@ -21,15 +21,20 @@ SERVICE = "rbdmap.service"
 class MapInfoOperation:
     """Tells what a host says about its images in each of the four places. Changes nothing."""
 
-    def __init__(self, module: AnsibleModule, session: cluster.ClusterSession, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        module: AnsibleModule,
+        session: cluster.ClusterSession,
+        options: dict[str, Any],
+        ports: _ports.Ports = _ports.HOST,
+    ) -> None:
         self._module = module
         self._session = session
         self._options = options
-        commands = command.HostCommands()
-        self._kernel: krbd.KernelRbd = krbd.HostKrbd(commands)
-        self._mounts: mounts.Mounts = mounts.HostMounts(commands)
-        self._files: files.Files = files.HostFiles()
-        self._services: Services = HostServices(commands)
+        self._kernel = ports.kernel
+        self._mounts = ports.mounts
+        self._files = ports.files
+        self._services = ports.services
         self._declared: list[_drift.Declared] | None = None
 
     def plan(self) -> _plan.Plan:
@@ -74,5 +79,5 @@ class MapInfoOperation:
 
 
 def _parse(item: dict[str, Any]) -> _drift.Declared:
-    path = item["path"]
-    return _drift.Declared(ImageSpec.parse(item["image"]), None if path is None else _mount.tidy_path(path))
+    path = None if item["path"] is None else _mount.tidy_path(item["path"])
+    return _drift.Declared(ImageSpec.parse(item["image"]), path, item["state"] == "absent")
