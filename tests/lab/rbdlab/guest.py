@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A virtual machine that is a client of the cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from . import qemu, subnet
+from .errors import LabError, tail
+from .network import Network
+from .paths import Paths
+from .privilege import as_root, as_user
+from .process import ProcessRecord, run
+from .progress import Progress
+from .seed import Identity, initrd
+from .ssh import Ssh, answers
+from .state import State
+
+BOOT_TIMEOUT = 420.0
+_BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+_FINISHED = "systemctl is-system-running --wait"
+
+
+def this_accelerator() -> qemu.Accelerator:
+    """Return what this machine can do."""
+    usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return qemu.accelerator(Path("/proc/cpuinfo").read_text(encoding="utf-8"), kvm_usable=usable)
+
+
+class Guest:
+    """One guest: its disk, its QEMU process, its console."""
+
+    def __init__(self, name: str, paths: Paths, state: State, ssh: Ssh, progress: Progress) -> None:
+        self.name = name
+        self.directory = paths.guest(name)
+        self._paths = paths
+        self._state = state
+        self._ssh = ssh
+        self._progress = progress
+        self._accelerator = this_accelerator()
+
+    @property
+    def address(self) -> IPv4Address:
+        """Where the guest is reached."""
+        return self._state.guest_address(self.name)
+
+    @property
+    def console(self) -> Path:
+        """The log of the serial console."""
+        return self.directory / "console.log"
+
+    @property
+    def _record(self) -> Path:
+        return self.directory / "qemu.json"
+
+    @property
+    def _booted(self) -> Path:
+        return self.directory / "booted"
+
+    def say(self, text: str) -> None:
+        """Report progress."""
+        self._progress.say(self.name, text)
+
+    def process(self) -> ProcessRecord | None:
+        """Return the QEMU process, if it runs."""
+        record = ProcessRecord.load(self._record)
+        return record if record is not None and record.alive() else None
+
+    def up(self, base: Path, network: Network, kernel_arguments: str, timeout: float) -> None:
+        """Boot the guest unless it runs, and wait until it has booted."""
+        if self.process() is not None and self._booted.exists() and answers(self.address):
+            self.say(f"up at {self.address}")
+            return
+        offset = self._console_size()
+        if self.process() is None:
+            self._start(base, network, kernel_arguments)
+        self.wait_booted(timeout, offset)
+
+    def _start(self, base: Path, network: Network, kernel_arguments: str) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._booted.unlink(missing_ok=True)
+        index = self._state.guests[self.name]
+        machine = qemu.Machine(
+            self.name, self.directory, base / "vmlinuz", f"tap{index}",
+            subnet.mac(self._paths.id, index), self._accelerator, kernel_arguments,
+        )  # fmt: skip
+        if not machine.disk.exists():
+            argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base / "disk.raw")]
+            run([*argv, str(machine.disk)], purpose=f"make the disk of {self.name}")
+        machine.initrd.write_bytes(initrd((base / "initrd").read_bytes(), self._identity()))
+        network.tap(machine.tap)
+        self.say(f"booting with {self._accelerator.name}, {machine.processors} processors")
+        machine.pid.unlink(missing_ok=True)
+        argv = as_root(network.inside(as_user(machine.argv())))
+        run(argv, timeout=60, purpose=f"start QEMU for {self.name}")
+        record = ProcessRecord.of(int(machine.pid.read_text(encoding="ascii")))
+        if record is None:
+            raise LabError(f"Cannot start QEMU for {self.name}: it ended at once.", tail(self.console))
+        record.save(self._record)
+
+    def _identity(self) -> Identity:
+        host_key = self._ssh.host_key(self.name)
+        return Identity(
+            name=self.name,
+            machine_id=uuid.uuid5(uuid.UUID(self._state.fsid), self.name).hex,
+            subnet=self._state.network,
+            address=self.address,
+            hosts=self._state.hosts(),
+            authorized_key=self._ssh.public(self._ssh.key),
+            host_key=host_key.read_text(encoding="utf-8"),
+            host_key_public=self._ssh.public(host_key),
+        )
+
+    def wait_booted(self, timeout: float, offset: int = 0, old_boot_id: str | None = None) -> str:
+        """Wait until SSH answers and systemd has finished booting; return the boot id."""
+        self.say("waiting for SSH")
+        self._await("answer by SSH", lambda: answers(self.address) or None, timeout, offset)
+
+        def new_boot() -> str | None:
+            boot_id = self._ssh.ask(self.address, _BOOT_ID, timeout=60)
+            return boot_id if boot_id and boot_id != old_boot_id else None
+
+        boot_id = self._await("answer by SSH after the boot", new_boot, timeout, offset)
+        self.say("waiting for systemd to finish booting")
+
+        def finished() -> str | None:
+            answer = self._ssh.ask(self.address, f"{_FINISHED} || :", timeout=timeout)
+            return answer.strip() if answer and answer.strip() in {"running", "degraded"} else None
+
+        system = self._await("finish booting", finished, timeout, offset)
+        self._booted.touch()
+        self.say(f"up at {self.address}" + (" (some units failed)" if system == "degraded" else ""))
+        return boot_id
+
+    def _await(self, what: str, probe: Callable[[], str | bool | None], timeout: float, offset: int) -> str:
+        def checked() -> str | None:
+            if self.process() is None:
+                raise self._failure(what, "its QEMU process has ended", offset)
+            cause = qemu.boot_failure("\n".join(tail(self.console, 200, offset)))
+            if cause:
+                raise self._failure(what, cause, offset)
+            answer = probe()
+            return None if answer is None else str(answer)
+
+        return self._progress.wait(
+            checked, timeout, lambda: self._failure(what, f"{timeout:.0f} s have passed", offset), 0.5
+        )
+
+    def _failure(self, what: str, cause: str, offset: int) -> LabError:
+        remedy = f"See 'lab console {self.name}'; 'lab power-cut {self.name}' and 'lab up {self.name}' boot it again."
+        console = tail(self.console, offset=offset) or ["(the console is empty)"]
+        return LabError(f"{self.name} does not {what}: {cause}. {remedy}", console)
+
+    def _console_size(self) -> int:
+        return self.console.stat().st_size if self.console.exists() else 0
+
+    def reboot(self, timeout: float) -> None:
+        """Reboot cleanly and wait for the new boot."""
+        if self.process() is None:
+            raise LabError(f"Cannot reboot {self.name}: it does not run. Run 'lab up {self.name}'.")
+        old = self._ssh.ask(self.address, _BOOT_ID, timeout=60)
+        if old is None:
+            raise self._failure("answer by SSH", "a reboot was asked for and there was no answer in 60 s", 0)
+        offset = self._console_size()
+        self._booted.unlink(missing_ok=True)
+        self.say("rebooting")
+        self._ssh.ask(self.address, "systemctl reboot", timeout=60)
+        self._await("shut down", lambda: None if answers(self.address, timeout=5) else True, timeout, offset)
+        self.wait_booted(timeout, offset, old)
+
+    def power_cut(self) -> None:
+        """End the guest as if its power had failed."""
+        process = self.process()
+        if process is not None and not process.end(signal.SIGKILL):
+            raise LabError(f"Cannot end {self.name}: process {process.pid} survives SIGKILL. Look at it with ps.")
+        self._booted.unlink(missing_ok=True)
+
+    def status(self) -> str:
+        """Say in a word how the guest is."""
+        if self.process() is None:
+            return "stopped"
+        if not answers(self.address):
+            return "no answer"
+        return "up" if self._booted.exists() else "booting"
+
+
+def follow(path: Path) -> int:
+    """Print a console as it grows, until interrupted."""
+    return subprocess.run(["tail", "-n", "+1", "-F", str(path)], check=False).returncode

@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the root file systems are made of (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+
+CEPH_COMMON = ("ceph-common", "python3-rbd", "python3-rados", "openssh-server", "python3", "iproute2", "procps", "mount")
+CLUSTER_PACKAGES = (*CEPH_COMMON, "ceph-mon", "ceph-osd", "ceph-mgr", "xfsprogs", "psmisc")
+CLIENT_PACKAGES = (
+    *CEPH_COMMON,
+    "linux-image-amd64", "initramfs-tools", "zstd", "kmod", "udev", "dbus",
+    "systemd", "systemd-sysv", "xfsprogs", "e2fsprogs", "psmisc", "lsof",
+)  # fmt: skip
+
+# The kernel is Debian's own; only drivers for hardware that no guest has are left out of the disk.
+_ABSENT_HARDWARE = (
+    "gpu", "media", "net/wireless", "net/ethernet", "staging", "infiniband", "usb", "hid", "iio", "isdn", "mtd",
+    "hwmon", "platform", "input", "thunderbolt", "video", "i2c", "power", "mmc", "bluetooth", "ata",
+)  # fmt: skip
+_DOCUMENTATION = ("doc", "man", "locale", "info")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a root file system contains."""
+
+    name: str
+    suite: str
+    packages: tuple[str, ...]
+    excluded: tuple[str, ...]
+    hooks: Mapping[str, str]
+    disk_mib: int = 0
+
+    @property
+    def key(self) -> str:
+        """The name of the result in the cache; it changes with anything in the recipe."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return f"{self.name}-{self.suite}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def packaged(name: str) -> str:
+    """Return the text of a file that belongs to this package."""
+    return resources.files(__package__).joinpath("files", name).read_text(encoding="utf-8")
+
+
+def cluster_recipe(suite: str) -> Recipe:
+    """The root file system in which the Ceph daemons run."""
+    excluded = tuple(f"/usr/share/{name}/*" for name in _DOCUMENTATION)
+    return Recipe("cluster", suite, CLUSTER_PACKAGES, excluded, {"customize": packaged("cluster-customize.sh")})
+
+
+def client_recipe(suite: str) -> Recipe:
+    """The disk, kernel and initramfs of the guests."""
+    drivers = [f"{top}lib/modules/*/kernel/{part}/*" for top in ("/", "/usr/") for part in _unneeded()]
+    excluded = (*(f"/usr/share/{name}/*" for name in _DOCUMENTATION), *drivers)
+    hooks = {"essential": packaged("client-essential.sh"), "customize": packaged("client-customize.sh")}
+    return Recipe("client", suite, CLIENT_PACKAGES, excluded, hooks, disk_mib=3072)
+
+
+def _unneeded() -> list[str]:
+    return ["sound", *(f"drivers/{name}" for name in _ABSENT_HARDWARE)]
+
+
+def mmdebstrap_argv(recipe: Recipe, target: str, apt_options: str) -> list[str]:
+    """Return the build command; the sources are given on its standard input."""
+    argv = ["mmdebstrap", "--mode=root", "--variant=apt", "--format=directory", "--skip=check/empty"]
+    argv += [f"--aptopt={apt_options}", "--dpkgopt=force-unsafe-io"]
+    argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.excluded]
+    argv += [f"--{stage}-hook={text}" for stage, text in recipe.hooks.items()]
+    argv += [f"--include={','.join(recipe.packages)}", recipe.suite, target, "-"]
+    return argv
+
+
+def mke2fs_argv(rootfs: str, image: str, mebibytes: int) -> Sequence[str]:
+    """Return the command that makes a disk with a copy of a root file system, without a loop device."""
+    options = ["-q", "-F", "-t", "ext4", "-L", "root", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0"]
+    return ["mke2fs", *options, "-d", rootfs, image, f"{mebibytes}M"]
