@@ -39,7 +39,7 @@ nox.options.sessions = ["lint", "types", "docs", "sanity", "unit", "molecule"]
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style and licences: ruff, yamllint, ansible-lint, shellcheck, reuse."""
-    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "check")
     session.run("ruff", "format", "--check", "--diff")
     session.run("yamllint", "--strict", ".")
     session.run("ansible-lint", "--offline", env={"ANSIBLE_COLLECTIONS_PATH": str(_link_collection())})
@@ -65,7 +65,8 @@ def docs(session: nox.Session) -> None:
     # Another home keeps antsibull-docs from leaving a log in the user's own.
     home = {"HOME": str(WORK / "docs")}
     with session.chdir(_copy_collection(WORK / "docs")):
-        session.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".", env=home)
+        references = ("--check-extra-docs-refs", "--validate-collection-refs", "dependent")
+        session.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", *references, ".", env=home)
         session.run("antsibull-changelog", "lint")
 
 
@@ -131,8 +132,9 @@ def _link_collection() -> Path:
     place = WORK / "link"
     link = place / COLLECTION
     link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(ROOT)
+    if not link.is_symlink() or link.readlink() != ROOT:
+        link.unlink(missing_ok=True)
+        link.symlink_to(ROOT)
     return place
 
 

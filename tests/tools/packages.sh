@@ -45,7 +45,7 @@ install() {
     # A stale or unreachable extra repository need not matter: the installation decides.
     "${become[@]}" apt-get update --quiet --quiet || true
     "${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes \
-        --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2
+        --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
 }
 
 case "${1:-}" in

@@ -10,10 +10,12 @@ from typing import Any
 
 import yaml
 
+# REUSE-IgnoreStart
 HEADER = (
     "SPDX-FileCopyrightText: cephclient.rbd contributors",
     "SPDX-License-Identifier: GPL-3.0-or-later",
 )
+# REUSE-IgnoreEnd
 # A header stands at the top; an interpreter line or a YAML marker may come before it.
 HEADER_LINES = 6
 WITH_HEADER = {".cfg", ".ini", ".j2", ".md", ".py", ".rst", ".sh", ".toml", ".yaml", ".yml"}

@@ -18,7 +18,9 @@ Rule = Callable[[Path], list[str]]
 
 UTILS = "plugins/module_utils"
 FULL = "ansible_collections.cephclient.rbd.plugins.module_utils"
+# REUSE-IgnoreStart
 HEADER = "# SPDX-FileCopyrightText: cephclient.rbd contributors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
+# REUSE-IgnoreEnd
 LONG_FUNCTION = "def f():\n" + "    x = 1\n" * 40
 DOCUMENTED_FUNCTION = 'def f():\n    """' + "Text.\n" * 40 + '    """\n' + "    x = 1\n" * 39
 RUNTIME = "meta/runtime.yml"
