@@ -8,20 +8,23 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources
+from pathlib import Path
 
-CEPH_COMMON = ("ceph-common", "python3-rbd", "python3-rados", "openssh-server", "python3", "iproute2", "procps", "mount")
+CEPH_COMMON = (
+    "ceph-common", "python3-rbd", "python3-rados",
+    "openssh-server", "python3", "iproute2", "procps", "mount",
+)  # fmt: skip
 CLUSTER_PACKAGES = (*CEPH_COMMON, "ceph-mon", "ceph-osd", "ceph-mgr", "xfsprogs", "psmisc")
 CLIENT_PACKAGES = (
     *CEPH_COMMON,
     "linux-image-amd64", "initramfs-tools", "zstd", "kmod", "udev", "dbus",
-    "systemd", "systemd-sysv", "xfsprogs", "e2fsprogs", "psmisc", "lsof",
+    "systemd", "systemd-sysv", "xfsprogs", "e2fsprogs", "psmisc", "lsof", "python3-apt",
 )  # fmt: skip
 
 # The kernel is Debian's own; only drivers for hardware that no guest has are left out of the disk.
-_ABSENT_HARDWARE = (
-    "gpu", "media", "net/wireless", "net/ethernet", "staging", "infiniband", "usb", "hid", "iio", "isdn", "mtd",
-    "hwmon", "platform", "input", "thunderbolt", "video", "i2c", "power", "mmc", "bluetooth", "ata",
+_DRIVERS = (
+    "gpu/", "media/", "net/wireless/", "net/ethernet/", "staging/", "infiniband/", "usb/", "hid/", "iio/", "isdn/", "mtd/",
+    "hwmon/", "platform/", "input/", "thunderbolt/", "video/", "i2c/", "power/", "mmc/", "bluetooth/", "ata/", "block/floppy.ko",
 )  # fmt: skip
 _DOCUMENTATION = ("doc", "man", "locale", "info")
 
@@ -44,9 +47,14 @@ class Recipe:
         return f"{self.name}-{self.suite}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def packaged_path(name: str) -> Path:
+    """Return the path of a file that belongs to this package."""
+    return Path(__file__).resolve().parent / "files" / name
+
+
 def packaged(name: str) -> str:
     """Return the text of a file that belongs to this package."""
-    return resources.files(__package__).joinpath("files", name).read_text(encoding="utf-8")
+    return packaged_path(name).read_text(encoding="utf-8")
 
 
 def cluster_recipe(suite: str) -> Recipe:
@@ -57,14 +65,14 @@ def cluster_recipe(suite: str) -> Recipe:
 
 def client_recipe(suite: str) -> Recipe:
     """The disk, kernel and initramfs of the guests."""
-    drivers = [f"{top}lib/modules/*/kernel/{part}/*" for top in ("/", "/usr/") for part in _unneeded()]
+    drivers = [f"{top}lib/modules/*/kernel/{part}*" for top in ("/", "/usr/") for part in _unneeded()]
     excluded = (*(f"/usr/share/{name}/*" for name in _DOCUMENTATION), *drivers)
     hooks = {"essential": packaged("client-essential.sh"), "customize": packaged("client-customize.sh")}
     return Recipe("client", suite, CLIENT_PACKAGES, excluded, hooks, disk_mib=3072)
 
 
 def _unneeded() -> list[str]:
-    return ["sound", *(f"drivers/{name}" for name in _ABSENT_HARDWARE)]
+    return ["sound/", "net/wireless/", "net/mac80211/", *(f"drivers/{name}" for name in _DRIVERS)]
 
 
 def mmdebstrap_argv(recipe: Recipe, target: str, apt_options: str) -> list[str]:
