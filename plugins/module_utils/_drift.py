@@ -10,9 +10,9 @@ from typing import Any
 
 from ._fstab_file import FstabEntry, FstabFile
 from ._image_spec import ImageSpec, from_device
-from ._krbd_device import KrbdDevice, mapped_as
+from ._krbd_device import KrbdDevice, mapped_as, mounts_of
 from ._mapping import live_differences
-from ._mountinfo import Mount, of_device
+from ._mountinfo import Mount
 from ._rbdmap_file import RbdmapEntry, RbdmapFile
 
 
@@ -106,7 +106,7 @@ def find(host: Host, spec: ImageSpec) -> Found:
     """One image in the four places."""
     lines = host.rbdmap.find(spec)
     devices = tuple(device for device in mapped_as(host.devices, spec) if host.fsid in (None, device.fsid))
-    mounts = tuple(mount for device in devices for mount in of_device(host.mounts, device.devno))
+    mounts = tuple(mount for device in devices for mount in mounts_of(device, host.mounts))
     fstab = tuple((line.number, line.entry) for line in host.fstab.find(source=spec.device) if line.entry)
     first = lines[0] if lines else None
     return Found(spec, first.entry if first else None, first.number if first else None, devices, fstab, mounts)

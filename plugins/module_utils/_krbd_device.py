@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ._image_spec import ImageSpec
+from ._mountinfo import Mount
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,15 @@ class KrbdDevice:
 def mapped_as(devices: Iterable[KrbdDevice], spec: ImageSpec) -> tuple[KrbdDevice, ...]:
     """The mappings of that name, whatever their cluster."""
     return tuple(device for device in devices if device.spec == spec)
+
+
+def mounts_of(device: KrbdDevice, mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+    """The mounts of a mapping, in the table's order.
+
+    btrfs shows an anonymous device number in mountinfo, so there the source tells.
+    """
+    names = (device.path, device.spec.device)
+    return tuple(mount for mount in mounts if mount.devno == device.devno or mount.source in names)
 
 
 def parse_devno(text: str) -> tuple[int, int]:

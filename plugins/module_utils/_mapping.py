@@ -12,8 +12,8 @@ from ._errors import RbdError
 from ._features import unmappable
 from ._image_facts import ImageFacts
 from ._image_spec import ImageSpec
-from ._krbd_device import KrbdDevice
-from ._mountinfo import Mount, of_device
+from ._krbd_device import KrbdDevice, mounts_of
+from ._mountinfo import Mount
 from ._plan import Action, EditFile
 from ._rbdmap_file import RbdmapEntry, RbdmapFile, redact
 
@@ -151,7 +151,7 @@ def _refuse_unsupported(what: str, request: MapRequest, facts: ImageFacts, suppo
 
 def _plan_unmapped(index: int, request: MapRequest, current: MapCurrent) -> list[Action]:
     for device in current.own:
-        held = of_device(current.mounts, device.devno)
+        held = mounts_of(device, current.mounts)
         if held:
             raise RbdError(
                 f"unmap {request.spec}",

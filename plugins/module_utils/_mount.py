@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ._errors import RbdError
-from ._fstab_file import FstabEntry, FstabFile, FstabLine, redact
+from ._fstab_file import FstabEntry, FstabFile, redact
 from ._image_spec import ImageSpec
-from ._krbd_device import KrbdDevice
-from ._mountinfo import Mount, at, of_device
+from ._krbd_device import KrbdDevice, mounts_of
+from ._mountinfo import Mount, at
 from ._ownership import NO_OWNERSHIP, Ownership, PathFacts
 from ._plan import Action, EditFile
+
+# The states in which the line is in fstab.
+KEPT = ("mounted", "present")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class MountCurrent:
     @property
     def own(self) -> tuple[Mount, ...]:
         """Where the image is mounted."""
-        return of_device(self.mounts, self.device.devno) if self.device else ()
+        return mounts_of(self.device, self.mounts) if self.device else ()
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def plan_mount(index: int, request: MountRequest, current: MountCurrent, check_m
 def _mounted_there(what: str, current: MountCurrent, path: PathFacts) -> bool:
     """Whether the image is mounted where it shall be; refuses where something else is in the way."""
     there = at(current.mounts, path.real)
-    if there is not None and current.device is not None and there.devno == current.device.devno:
+    if there is not None and there in current.own:
         return True
     if there is not None:
         raise RbdError(what, f"{there.source} is mounted there", "Unmount that, or choose another mount point.")
@@ -204,29 +207,44 @@ def _refuse_other_lines(request: MountRequest, fstab: FstabFile) -> None:
 
     ``rbdmap map`` mounts by the device alone; of two lines it would take the first.
     """
-    if request.state not in ("mounted", "present"):
+    if request.state not in KEPT:
         return
     what = f"add {request.spec} at {request.path} to fstab"
+    source = request.spec.device
+    own = fstab.find(source=source, path=request.path)
     for line in fstab.find(path=request.path):
-        if not fstab_line_is(line, request):
-            source = line.entry.source if line.entry else ""
-            raise RbdError(
-                what, f"line {line.number} mounts {source} there", "Remove that line, or choose another mount point."
-            )
-    for line in fstab.find(source=request.spec.device):
-        if not fstab_line_is(line, request):
-            path = line.entry.path if line.entry else ""
+        if line not in own and line.entry is not None:
             raise RbdError(
                 what,
-                f"line {line.number} mounts the same image at {path}",
+                f"line {line.number} mounts {line.entry.source} there",
+                "Remove that line, or choose another mount point.",
+            )
+    for line in fstab.find(source=source):
+        if line not in own and line.entry is not None:
+            raise RbdError(
+                what,
+                f"line {line.number} mounts the same image at {line.entry.path}",
                 "Remove that line first (rbd_fstab, state absent, with that path).",
             )
 
 
-def fstab_line_is(line: FstabLine, request: MountRequest) -> bool:
-    """Whether a line is the one that the request owns: same image, same path."""
-    owned = FstabFile.decode(line.text).find(source=request.spec.device, path=request.path)
-    return bool(owned)
+def refuse_conflicts(requests: Sequence[MountRequest]) -> None:
+    """Refuse a list that asks for two images at one path, or for one image at two.
+
+    :raises RbdError: two of the requests exclude each other.
+    """
+    seen: dict[str, MountRequest] = {}
+    for request in requests:
+        if request.state not in KEPT:
+            continue
+        for key in (str(request.spec), str(request.path)):
+            if key in seen:
+                raise RbdError(
+                    f"mount {request.name}",
+                    f"the same list has {seen[key].name}",
+                    "One image is mounted at one path, and one path takes one image.",
+                )
+            seen[key] = request
 
 
 def plan_fstab_file(path: str, text: str | None, requests: Sequence[MountRequest]) -> list[Action]:
@@ -239,7 +257,7 @@ def plan_fstab_file(path: str, text: str | None, requests: Sequence[MountRequest
         lines = FstabFile.decode(content)
         for request in requests:
             # unmounted leaves the line alone, as in ansible.posix.mount.
-            if request.state in ("mounted", "present"):
+            if request.state in KEPT:
                 lines = lines.set(request.entry())
             elif request.state == "absent":
                 lines = lines.remove(source=request.spec.device, path=request.path)

@@ -50,6 +50,7 @@ class FstabOperation:
     def plan(self) -> _plan.Plan:
         """Read fstab, the mount table and the mount points."""
         self._requests = _plan.parse_items(self._module.params, "mounts", self._options, _parse)
+        _mount.refuse_conflicts(self._requests)
         text = self._files.read(self._fstab)
         fstab = FstabFile.decode(text or "")
         table = self._mounts.table()
@@ -122,7 +123,7 @@ class FstabOperation:
 def _parse(item: dict[str, Any]) -> _mount.MountRequest:
     spec = ImageSpec.parse(item["image"])
     spec.require_mappable()
-    if item["path"] is None and item["state"] in ("mounted", "present"):
+    if item["path"] is None and item["state"] in _mount.KEPT:
         raise RbdError(f"mount {spec}", "no path is given", "Give the mount point as path.")
     ownership = Ownership(_uid(item["owner"]), _gid(item["group"]), _mode(item["mode"]))
     request = _mount.MountRequest(
@@ -135,7 +136,7 @@ def _parse(item: dict[str, Any]) -> _mount.MountRequest:
         passno=item["passno"],
         ownership=ownership,
     )
-    if request.state in ("mounted", "present"):
+    if request.state in _mount.KEPT:
         # Refuses, before anything is done, what fstab cannot say.
         FstabFile.decode("").set(request.entry())
     return request
