@@ -74,9 +74,6 @@ def docs(session: nox.Session) -> None:
 def sanity(session: nox.Session) -> None:
     """Run ansible-test sanity, all of it, without an ignore file."""
     tree = _copy_collection(WORK / "sanity")
-    # ansible-test looks upwards for a repository. This one ends the search before
-    # it finds the checkout, where everything below .nox is ignored.
-    session.run("git", "init", "--quiet", str(tree), external=True)
     _provide_pip_bootstrap(session)
     # The import and compile tests use every supported Python that they find. Those of
     # pyenv must be shown to them, because its shims exist for versions that do not run.
@@ -118,12 +115,18 @@ def _repository_files() -> list[str]:
 
 
 def _copy_collection(place: Path) -> Path:
-    """Copy the repository's files below ``place`` where Ansible's tools expect a collection."""
+    """Copy the repository's files below ``place`` where Ansible's tools expect a collection.
+
+    The copy is a repository too: ansible-test and antsibull-docs look upwards for
+    one and take its word for what exists. The checkout, where everything below
+    .nox is ignored, would tell them that there is nothing to check.
+    """
     shutil.rmtree(place, ignore_errors=True)
     for name in _repository_files():
         target = place / COLLECTION / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    subprocess.check_call(["git", "init", "--quiet", str(place / COLLECTION)])
     return place / COLLECTION
 
 
