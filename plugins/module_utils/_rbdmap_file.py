@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from ._errors import RbdError
 from ._image_spec import ImageSpec
@@ -210,16 +210,10 @@ class RbdmapFile:
 
     lines: tuple[RbdmapLine, ...] = ()
 
-    @classmethod
-    def decode(cls, text: str) -> RbdmapFile:
+    @staticmethod
+    def decode(text: str) -> RbdmapFile:
         """Take the file apart. Never raises, whatever the text; undecodable bytes may come as surrogates."""
-        lines = []
-        number = 1
-        for found in _LINE.finditer(text):
-            if found.group():
-                lines.append(_decode_line(number, found.group()))
-                number += found.group().count("\n")
-        return cls(tuple(lines))
+        return _numbered(_decode_line(found.group()) for found in _LINE.finditer(text) if found.group())
 
     def encode(self) -> str:
         """The text again, every byte of it."""
@@ -243,17 +237,27 @@ class RbdmapFile:
         """
         found = self.find(entry.image)
         if not found:
-            return self.decode(f"{_terminated(self.encode())}{entry.render()}\n")
+            last = tuple(_decode_line(_terminated(line.text)) for line in self.lines[-1:])
+            return _numbered((*self.lines[:-1], *last, _decode_line(f"{entry.render()}\n")))
         first = found[0]
         stays = first.fault in (None, _UNREAD) and first.entry is not None and first.entry.same_as(entry)
-        new = _terminated(first.text if stays else _respelled(first.text, entry))
-        texts = (new if line is first else line.text for line in self.lines if line is first or line not in found)
-        return self.decode("".join(texts))
+        new = _decode_line(_terminated(first.text if stays else _respelled(first.text, entry)))
+        return _numbered(new if line is first else line for line in self.lines if line not in found[1:])
 
     def remove(self, image: ImageSpec) -> RbdmapFile:
         """Have no line for the image."""
         found = self.find(image)
-        return self.decode("".join(line.text for line in self.lines if line not in found))
+        return _numbered(line for line in self.lines if line not in found)
+
+
+def _numbered(lines: Iterable[RbdmapLine]) -> RbdmapFile:
+    """What decode() would make of the lines' texts, without reading each again."""
+    counted = []
+    number = 1
+    for line in lines:
+        counted.append(line if line.number == number else replace(line, number=number))
+        number += line.text.count("\n")
+    return RbdmapFile(tuple(counted))
 
 
 def _terminated(text: str) -> str:
@@ -270,16 +274,16 @@ def _respelled(text: str, entry: RbdmapEntry) -> str:
     return f"{line} {comment}" if comment else line
 
 
-def _decode_line(number: int, text: str) -> RbdmapLine:
+def _decode_line(text: str) -> RbdmapLine:
     device, params = read(text.removesuffix("\n"))
     if not device or device.startswith("#"):
         swallows = "\n" in text[:-1]
         fault = "the backslash at its end makes the next line a part of the comment" if swallows else None
-        return RbdmapLine(number, text, None, fault)
+        return RbdmapLine(0, text, None, fault)
     try:
         spec = ImageSpec.parse(device.rstrip("\r"))
     except RbdError:
-        return RbdmapLine(number, text, None, f"{device!r} is not an image-spec")
+        return RbdmapLine(0, text, None, f"{device!r} is not an image-spec")
     given, stray = _parameters(split(command_words(params.rstrip("\r"))))
     named = dict(given)
     image = ImageSpec(
@@ -287,7 +291,7 @@ def _decode_line(number: int, text: str) -> RbdmapLine:
     )
     unread = None if _TERMINATED.search(text) else _UNREAD
     clauses = (*_spelling_faults(device, params), *_parameter_faults(given), stray, *_image_faults(spec, image, named))
-    return RbdmapLine(number, text, RbdmapEntry(image, given), next(filter(None, (*clauses, unread)), None))
+    return RbdmapLine(0, text, RbdmapEntry(image, given), next(filter(None, (*clauses, unread)), None))
 
 
 def _parameters(passed: tuple[str, ...]) -> tuple[Parameters, str | None]:

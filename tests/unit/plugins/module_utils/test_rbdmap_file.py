@@ -69,6 +69,11 @@ class TestProperties:
         assert file.set(entry) == file
 
     @given(texts, entries)
+    def test_an_edited_file_is_what_its_text_says(self, text: str, entry: RbdmapEntry) -> None:
+        for file in (RbdmapFile.decode(text).set(entry), RbdmapFile.decode(text).remove(entry.image)):
+            assert file == RbdmapFile.decode(file.encode())
+
+    @given(texts, entries)
     def test_to_remove_what_was_added_restores_the_text(self, text: str, entry: RbdmapEntry) -> None:
         before = RbdmapFile.decode(text).remove(entry.image).encode()
         after = RbdmapFile.decode(before).set(entry).remove(entry.image).encode()
@@ -153,9 +158,13 @@ class TestReading:
     def test_map_options_have_one_meaning_in_many_spellings(self, one: str, other: str) -> None:
         assert entry_of(f"rbd/app {one}\n").same_as(entry_of(f"rbd/app {other}\n"))
 
-    @pytest.mark.parametrize("other", ["id=b", "options=noudev", "read-only", "keyring=/k", "conf=/c", ""])
+    @pytest.mark.parametrize("other", ["id=b", "options=noudev", "read-only", "keyring=/k", "conf=/c"])
     def test_a_difference_is_one(self, other: str) -> None:
-        assert not entry_of("rbd/app id=a\n").same_as(entry_of(f"rbd/app {other}\n"))
+        assert not entry_of("rbd/app id=a\n").same_as(entry_of(f"rbd/app id=a,{other}\n"))
+
+    def test_a_windows_line_end_hides_neither_image_nor_parameters(self) -> None:
+        assert entry_of("rbd/app\r\n").image == APP
+        assert entry_of("rbd/app id=app\r\n").user == "app"
 
     @pytest.mark.parametrize(
         ("text", "clause"),
@@ -217,7 +226,7 @@ class TestEditing:
         assert RbdmapFile.decode(text).remove(APP).encode() == "# kept\n"
 
     def test_a_missing_newline_is_repaired(self) -> None:
-        assert RbdmapFile.decode(LINE.rstrip()).set(ENTRY).encode() == LINE
+        assert RbdmapFile.decode("app id=app").set(RbdmapEntry.of(APP, user="app")).encode() == "app id=app\n"
 
     def test_a_faulty_line_is_replaced_even_if_it_seems_to_say_the_same(self) -> None:
         assert RbdmapFile.decode(LINE.replace("\n", "\r\n")).set(ENTRY).encode() == LINE
