@@ -20,7 +20,8 @@ DOCUMENTATION = (Path("plugins", "modules"), Path("plugins", "doc_fragments"))
 DOCUMENTATION_NAMES = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 
 SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore|ruff:\s*noqa|pylint:\s*disable|nosec)\b", re.I)
-EXPLAINED = re.compile(r"#\s*(noqa:\s*[A-Z]+[0-9]+(,\s*[A-Z]+[0-9]+)*|type:\s*ignore\[[\w, -]+\])\s+#\s*\S+\s+\S")
+RULES = r"(noqa:\s*[A-Z]+[0-9]+(,\s*[A-Z]+[0-9]+)*|type:\s*ignore\[[\w, -]+\])"
+EXPLAINED = re.compile(rf"#\s*{RULES}\s+(#\s*\S+\s+\S|\(\S+\s+\S.*\))")
 
 
 def long_files(root: Path) -> list[str]:

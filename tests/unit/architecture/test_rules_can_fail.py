@@ -125,6 +125,7 @@ def test_violation_is_found(rule: Rule, files: dict[str, str], tmp_path: Path) -
         (budgets.dropped_exceptions, {f"{UTILS}/_a.py": "try:\n    f()\nexcept OSError:\n    return None"}),
         (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "x = 1  # noqa: S108  # the kernel fixes this path"}),
         (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "x = 1  # type: ignore[misc]  # untyped upstream"}),
+        (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "x = 1  # noqa: S108 (the kernel fixes this path)"}),
         (budgets.unexplained_suppressions, {f"{UTILS}/_a.py": "text = '# noqa'"}),
         (budgets.changed_by_hand, {f"{UTILS}/_a.py": "module.exit_json(changed=bool(plan))\nchanged = False"}),
         (metadata.files_without_header, {"tests/unit/fixtures/a.yml": "", "plugins/modules/a.py": "#!/x\n" + HEADER}),
