@@ -53,6 +53,7 @@ class Found:
     spec: ImageSpec
     line: RbdmapEntry | None
     line_number: int | None
+    line_fault: str | None
     devices: tuple[KrbdDevice, ...]
     fstab: tuple[tuple[int, FstabEntry], ...]
     mounts: tuple[Mount, ...]
@@ -77,7 +78,13 @@ class Found:
 def _line_result(line: RbdmapEntry | None, number: int | None) -> dict[str, Any] | None:
     if line is None:
         return None
-    return {"line": number, "user": line.user, "keyring": line.keyring, "options": str(line.options)}
+    return {
+        "line": number,
+        "user": line.user,
+        "keyring": line.keyring,
+        "options": str(line.options),
+        "read_only": line.read_only,
+    }
 
 
 def _device_result(device: KrbdDevice) -> dict[str, Any]:
@@ -109,7 +116,15 @@ def find(host: Host, spec: ImageSpec) -> Found:
     mounts = tuple(mount for device in devices for mount in mounts_of(device, host.mounts))
     fstab = tuple((line.number, line.entry) for line in host.fstab.find(source=spec.device) if line.entry)
     first = lines[0] if lines else None
-    return Found(spec, first.entry if first else None, first.number if first else None, devices, fstab, mounts)
+    return Found(
+        spec=spec,
+        line=first.entry if first else None,
+        line_number=first.number if first else None,
+        line_fault=first.fault if first else None,
+        devices=devices,
+        fstab=fstab,
+        mounts=mounts,
+    )
 
 
 def drift(host: Host, declared: Declared, found: Found) -> list[dict[str, Any]]:
@@ -130,6 +145,8 @@ def _mapping_causes(found: Found) -> Iterable[str]:
         yield f"{found.devices[0].path} is mapped, but rbdmap has no line for it: it will not be mapped at boot"
     if found.line is not None and not found.devices:
         yield f"rbdmap has a line for it (line {found.line_number}), but it is not mapped"
+    if found.line_fault is not None:
+        yield f"line {found.line_number} of rbdmap does not do what it seems to: {found.line_fault}"
     if len(found.devices) > 1:
         yield f"it is mapped more than once: {', '.join(device.path for device in found.devices)}"
     if found.line is not None and found.devices:

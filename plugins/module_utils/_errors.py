@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -20,7 +21,7 @@ class RbdError(Exception):
         self.what = what
         self.cause = cause.strip().rstrip(".")
         self.advice = advice.strip()
-        super().__init__(str(self))
+        super().__init__(what, cause, advice)
 
     def __str__(self) -> str:
         sentence = f"Cannot {self.what}: {self.cause}."
@@ -38,20 +39,35 @@ class ClusterUnprepared(ClusterUnavailable):
     """
 
 
-class ItemErrors(RbdError):
-    """One or more items of a request cannot be planned; nothing has been done.
+@dataclass(frozen=True)
+class ItemFailure:
+    """Why one item of a request fails.
 
-    :ivar failures: an entry for each failing item: ``index``, ``item`` and ``msg``.
+    :ivar index: its position in the request.
+    :ivar item: what identifies it to the user, for example its image-spec.
     """
 
-    def __init__(self, failures: Sequence[dict[str, Any]], total: int) -> None:
-        self.failures = list(failures)
-        self.total = total
-        Exception.__init__(self, str(self))
+    index: int
+    item: str
+    error: RbdError
+
+    def result(self) -> dict[str, Any]:
+        """The failure as the module returns it."""
+        return {"index": self.index, "item": self.item, "msg": str(self.error)}
+
+
+class ItemErrors(RbdError):
+    """One or more items of a request cannot be planned; nothing has been done."""
+
+    def __init__(self, failures: Sequence[ItemFailure], total: int) -> None:
+        self.failures = tuple(failures)
+        self._total = total
+        first = failures[0].error
+        super().__init__(first.what, first.cause, first.advice)
 
     def __str__(self) -> str:
         first = self.failures[0]
-        if self.total == 1:
-            return str(first["msg"])
-        more = f" So do {len(self.failures) - 1} more of {self.total} items." if len(self.failures) > 1 else ""
-        return f"Item {first['index']} ({first['item']}) fails: {first['msg']}{more} Nothing was changed."
+        if self._total == 1:
+            return str(first.error)
+        more = f" So do {len(self.failures) - 1} more of {self._total} items." if len(self.failures) > 1 else ""
+        return f"Item {first.index} ({first.item}) fails: {first.error}{more} Nothing was changed."

@@ -23,7 +23,7 @@ _LINKABLE = re.compile(r"[A-Za-z0-9+.:=_-]+")
 _SYNTAX = "Write it as [<pool>/[<namespace>/]]<image>[@<snap>], for example rbd/app."
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class ImageSpec:
     """One image, or one of its snapshots, by name. An image-spec names no cluster."""
 
@@ -69,7 +69,7 @@ class ImageSpec:
         :raises RbdError: a part of the name has a character that udev or rbdmap would change.
         """
         for name in (self.pool, self.namespace, self.image, self.snap or ""):
-            if name and not _LINKABLE.fullmatch(name):
+            if name and (name in (".", "..") or not _LINKABLE.fullmatch(name)):
                 raise RbdError(
                     f"map {self}",
                     f"udev or rbdmap would change the name {name!r}, "

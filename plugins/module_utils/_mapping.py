@@ -199,7 +199,9 @@ def live_differences(entry: RbdmapEntry, device: KrbdDevice) -> list[str]:
         found.append("it is read-only")
     if wanted_read_only and not device.read_only:
         found.append("it is not read-only")
-    missing = [word for word in str(entry.options).split(",") if word and word not in device.options]
+    # The rbd command adds a port to ip=, so the kernel's word is never the declared one.
+    wanted = [word for word in str(entry.options.for_kernel()).split(",") if word and not word.startswith("ip=")]
+    missing = [word for word in wanted if word not in device.options]
     if missing and device.config:
         found.append(f"it lacks the options {','.join(missing)}")
     return found

@@ -12,7 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
 
 from ._errors import ItemErrors, RbdError
-from ._plan import Action, Plan, printable
+from ._plan import Action, Plan, printable, printable_tree
 from ._system import cluster
 
 # Distributions build Ceph's bindings for their own Python alone.
@@ -59,7 +59,7 @@ def _fail(module: AnsibleModule, error: RbdError, done: list[Action], failing: A
     """Say which item failed, and what had already been done by then."""
     failures: list[dict[str, Any]] = []
     if isinstance(error, ItemErrors):
-        failures = [{**failure, "msg": printable(failure["msg"])} for failure in error.failures]
+        failures = [printable_tree(failure.result()) for failure in error.failures]
     elif failing is not None:
         failures = [{"index": failing.index, "item": failing.subject, "msg": printable(str(error))}]
     module.fail_json(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, ClassVar, Protocol, TypeVar
 
-from ._errors import ClusterUnavailable, ItemErrors, RbdError
+from ._errors import ClusterUnavailable, ItemErrors, ItemFailure, RbdError
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -137,14 +137,14 @@ def each_item(
     :raises ClusterUnavailable: at once, since every further item would wait for the same answer.
     """
     results: list[_Result] = []
-    failures: list[dict[str, Any]] = []
+    failures: list[ItemFailure] = []
     for index, item in enumerate(items):
         try:
             results.append(do(index, item))
         except ClusterUnavailable:
             raise
         except RbdError as error:
-            failures.append({"index": index, "item": name(item), "msg": str(error)})
+            failures.append(ItemFailure(index, name(item), error))
     if failures:
         raise ItemErrors(failures, len(items))
     return results

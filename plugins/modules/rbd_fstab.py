@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: cephclient.rbd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mounts file systems on RBD images, now and at boot."""
 
@@ -202,7 +203,7 @@ _ITEM = {
     "fstype": {"type": "str", "default": "auto"},
     "opts": {"type": "str", "default": "noauto,_netdev"},
     "dump": {"type": "int", "default": 0},
-    "passno": {"type": "int", "default": 0},
+    "passno": {"type": "int", "default": 0, "no_log": False},
     "owner": {"type": "str"},
     "group": {"type": "str"},
     "mode": {"type": "raw"},

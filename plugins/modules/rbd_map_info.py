@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: cephclient.rbd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tells what a host says about its RBD images."""
 
@@ -78,7 +79,8 @@ images:
       type: str
       sample: rbd/app-data
     rbdmap:
-      description: The line in the rbdmap file, with C(line), C(user), C(keyring) and C(options); null without one.
+      description: The line in the rbdmap file, with C(line), C(user), C(keyring), C(options) and
+        C(read_only); null without one.
       type: dict
     mappings:
       description: The live mappings, with C(device), C(fsid), C(image_id), C(size) in bytes, C(read_only) and C(user).

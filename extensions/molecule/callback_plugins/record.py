@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes what every task of a run returned, so that a test can compare two runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = r"""
+name: record
+type: aggregate
+short_description: Write what every task returned
+description:
+  - Writes one JSON object a task and host to a file of its own for each run, below the directory
+    that the environment variable RECORD_DIRECTORY names.
+"""
+
+
+class CallbackModule(CallbackBase):
+    """One file for each run: ``<number>-<playbook>[-check].jsonl``."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "record"
+    CALLBACK_NEEDS_ENABLED = True
+
+    _file: Path | None = None
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Open this run's file."""
+        place = os.environ.get("RECORD_DIRECTORY")
+        if place is None:
+            return
+        directory = Path(place)
+        directory.mkdir(parents=True, exist_ok=True)
+        number = len(list(directory.iterdir()))
+        self._playbook = Path(playbook._file_name).stem
+        self._file = directory / f"{number:03}-{self._playbook}.jsonl"
+        self._file.touch()
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Keep a result."""
+        self._write(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ARG002 (Ansible passes it by name)
+        """Keep a failure."""
+        self._write(result)
+
+    def _write(self, result: Any) -> None:
+        if self._file is None:
+            return
+        task = result.task
+        row = {
+            "host": result.host.get_name(),
+            "task": task.get_name(),
+            "module": task.resolved_action,
+            "check": task.check_mode,
+            "result": {key: result.result.get(key) for key in ("changed", "actions", "diff", "msg", "failures")},
+        }
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, default=str) + "\n")
