@@ -1,0 +1,227 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ports as small things in memory. Each records what was asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, NoReturn
+
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._filesystem import Content
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Extent, ImageFacts
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
+from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import KrbdDevice, mapped_as
+from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount
+from ansible_collections.cephclient.rbd.plugins.module_utils._operations._ports import Ports
+from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import Ownership, PathFacts
+from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed
+from ansible_collections.cephclient.rbd.plugins.module_utils._system.service import ServiceState
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils import support
+
+
+class FakeCommands:
+    """Answers each command with the next of the given ends."""
+
+    def __init__(self, *answers: Completed) -> None:
+        self.answers = list(answers)
+        self.ran: list[tuple[str, ...]] = []
+
+    def run(self, argv: Sequence[str], timeout: float) -> Completed:
+        assert timeout > 0
+        self.ran.append(tuple(argv))
+        return self.answers.pop(0)
+
+
+@dataclass
+class FakeCluster:
+    """A session with a cluster of some images."""
+
+    images: dict[str, ImageFacts] = field(default_factory=dict)
+    written: dict[str, Extent] = field(default_factory=dict)
+    refusal: RbdError | None = None
+    log: list[str] = field(default_factory=list)
+
+    def fsid(self) -> str:
+        self._answer("fsid")
+        return support.FSID
+
+    def look_up(self, spec: ImageSpec) -> ImageFacts | None:
+        self._answer(f"look_up {spec}")
+        return self.images.get(str(spec.head))
+
+    def create(self, spec: ImageSpec, size: int) -> None:
+        self._answer(f"create {spec} {size}")
+        assert str(spec) not in self.images
+        self.images[str(spec)] = support.facts(size)
+
+    def grow(self, spec: ImageSpec, size: int) -> None:
+        self._answer(f"grow {spec} {size}")
+        self.images[str(spec)] = replace(self.images[str(spec)], size=size)
+
+    def remove(self, spec: ImageSpec) -> None:
+        self._answer(f"remove {spec}")
+        del self.images[str(spec)]
+
+    def first_written(self, spec: ImageSpec) -> Extent | None:
+        self._answer(f"first_written {spec}")
+        return self.written.get(str(spec))
+
+    def _answer(self, call: str) -> None:
+        self.log.append(call)
+        if self.refusal is not None:
+            raise self.refusal
+
+
+@dataclass
+class FakeKernel:
+    """Maps what the cluster has."""
+
+    cluster: FakeCluster
+    mapped: list[KrbdDevice] = field(default_factory=list)
+    supported: int | None = support.KRBD_FEATURES
+    argv: list[tuple[str, ...]] = field(default_factory=list)
+    refuses: str = ""
+
+    def devices(self) -> tuple[KrbdDevice, ...]:
+        return tuple(self.mapped)
+
+    def linked(self, spec: ImageSpec) -> KrbdDevice | None:
+        return next(reversed(mapped_as(self.mapped, spec)), None)
+
+    def supported_features(self) -> int | None:
+        return self.supported
+
+    def map(self, spec: ImageSpec, argv: Sequence[str], timeout: float) -> str:
+        assert timeout > 0
+        self.argv.append(tuple(argv))
+        if str(spec) == self.refuses:
+            raise RbdError(f"map {spec}", "the kernel said no", "Look at dmesg.")
+        image = self.cluster.images[str(spec.head)]
+        made = support.device(spec, len(self.mapped), image_id=image.image_id, read_only=spec.snap is not None)
+        self.mapped.append(replace(made, size=image.size))
+        return made.path
+
+    def unmap(self, device: KrbdDevice, timeout: float) -> None:
+        assert timeout > 0
+        self.mapped.remove(device)
+
+
+@dataclass
+class FakeFiles:
+    """Text files and directories by path."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, PathFacts] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    def read(self, path: str) -> str | None:
+        self.log.append(f"read {path}")
+        return self.texts.get(path)
+
+    def edit(self, path: str, change: Callable[[str], str], mode: int) -> None:
+        self.log.append(f"edit {path} {mode:04o}")
+        self.texts[path] = change(self.texts.get(path, ""))
+
+    def look(self, path: str) -> PathFacts:
+        return self.paths.get(path, PathFacts(path, "absent", True, Ownership()))
+
+    def make_directory(self, path: str, mode: int) -> None:
+        self.log.append(f"make {path} {mode:04o}")
+        self.paths[path] = PathFacts(path, "directory", True, Ownership(0, 0, mode))
+
+    def set_ownership(self, path: str, ownership: Ownership) -> None:
+        self.log.append(f"own {path} {ownership}")
+
+
+@dataclass
+class FakeMounts:
+    """A mount table without nesting."""
+
+    kernel: FakeKernel
+    files: FakeFiles
+    held: list[Mount] = field(default_factory=lambda: [support.root_mount()])
+    log: list[str] = field(default_factory=list)
+    refuses: str = ""
+
+    def table(self) -> tuple[Mount, ...]:
+        return tuple(self.held)
+
+    def reload(self, fstab: str) -> None:
+        self.log.append(f"reload {fstab}")
+
+    def mount(self, path: str, fstab: str) -> None:
+        self.log.append(f"mount {path}")
+        if path == self.refuses:
+            raise RbdError(f"mount {path}", "wrong fs type", "Check it.")
+        lines = [line.split() for line in self.files.texts[fstab].splitlines()]
+        (source,) = [line[0] for line in lines if line[1:2] == [path]]
+        device = next(device for device in self.kernel.mapped if device.spec.device == source)
+        self.held.append(support.mount(path, device.devno, 50 + len(self.held)))
+
+    def unmount(self, path: str) -> None:
+        self.log.append(f"unmount {path}")
+        self.held.remove(next(mount for mount in reversed(self.held) if mount.path == path))
+
+
+@dataclass
+class FakeDevices:
+    """What is on each device."""
+
+    contents: dict[str, Content] = field(default_factory=dict)
+    made: list[tuple[str, ...]] = field(default_factory=list)
+
+    def content(self, device: str) -> Content:
+        return self.contents.get(device, Content(None, ambivalent=False, ends_zero=True))
+
+    def mkfs(self, device: str, fstype: str, options: Sequence[str]) -> None:
+        self.made.append((device, fstype, *options))
+        self.contents[device] = Content(fstype, ambivalent=False, ends_zero=False)
+
+
+class FakeServices:
+    """One state for every unit."""
+
+    def state(self, unit: str) -> ServiceState:
+        assert unit == "rbdmap.service"
+        return ServiceState("enabled", "active")
+
+
+class FakeHost:
+    """All the ports of one host."""
+
+    def __init__(self) -> None:
+        self.cluster = FakeCluster()
+        self.kernel = FakeKernel(self.cluster)
+        self.files = FakeFiles()
+        self.mounts = FakeMounts(self.kernel, self.files)
+        self.devices = FakeDevices()
+        self.ports = Ports(self.kernel, self.mounts, self.files, self.devices, FakeServices(), lambda: None)
+
+
+class ModuleEnd(Exception):
+    """A module's last word."""
+
+    def __init__(self, failed: bool, result: dict[str, Any]) -> None:
+        self.failed = failed
+        self.result = result
+        super().__init__(str(result))
+
+
+class FakeModule:
+    """As much of AnsibleModule as the boundary uses."""
+
+    def __init__(self, params: dict[str, Any], check_mode: bool = False) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        raise ModuleEnd(False, result)
+
+    def fail_json(self, **result: Any) -> NoReturn:
+        raise ModuleEnd(True, result)

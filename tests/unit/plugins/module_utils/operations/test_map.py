@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""rbd_map from its parameters to its result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnprepared
+from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map import MapOperation
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.running import ritual, run
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import (
+    APP,
+    OTHER_FSID,
+    device,
+    facts,
+    mount,
+)
+
+PATH = "/etc/ceph/rbdmap"
+LINE = "rbd/app id=app,keyring=/etc/ceph/ceph.client.app.keyring\n"
+
+
+def options(*items: dict[str, Any], **top: Any) -> dict[str, Any]:
+    given = [{"state": None, "options": None, "read_only": None, **item} for item in items]
+    defaults = {"image": None, "state": "mapped", "options": None, "read_only": False, "rbdmap_file": PATH}
+    return {**defaults, **top, "images": given or None}
+
+
+@pytest.fixture
+def host() -> FakeHost:
+    host = FakeHost()
+    host.cluster.images = {"rbd/app": facts(image_id="a"), "rbd/log": facts(image_id="b")}
+    return host
+
+
+@pytest.mark.parametrize("state", ["mapped", "present", "unmapped", "absent"])
+@pytest.mark.parametrize("mapped", [True, False])
+@pytest.mark.parametrize("text", [None, "# mine\n" + LINE])
+def test_check_do_do_again_check_again(host: FakeHost, state: str, mapped: bool, text: str | None) -> None:
+    host.kernel.mapped = [device(image_id="a", options="name=app,key=client.app")] if mapped else []
+    host.files.texts = {} if text is None else {PATH: text}
+    ritual(MapOperation, host, options(image="app", state=state))
+    wants_line = state in ("mapped", "present") or (state == "unmapped" and text is not None)
+    assert (LINE in host.files.texts.get(PATH, "")) == wants_line
+    assert bool(host.kernel.mapped) == (state == "mapped" or (state == "present" and mapped))
+    assert host.files.texts.get(PATH, "# mine\n").startswith("# mine\n" if text else "")
+
+
+def test_many_images_with_one_read_and_one_write(host: FakeHost) -> None:
+    end = run(MapOperation, host, options({"image": "app"}, {"image": "log", "read_only": True}))
+    assert end.done == [("map", "rbd/app"), ("map", "rbd/log"), ("edit_file", PATH)]
+    assert host.files.log == [f"read {PATH}", f"edit {PATH} 0644"]
+    assert [image["device"] for image in end.result["images"]] == ["/dev/rbd0", "/dev/rbd1"]
+
+
+def test_the_image_is_mapped_by_the_words_that_rbdmap_will_use(host: FakeHost) -> None:
+    run(MapOperation, host, options(image="app", options={"queue_depth": 64}, read_only=True))
+    assert host.kernel.argv == [
+        (
+            "rbd/app",
+            "--id",
+            "app",
+            "--keyring",
+            "/etc/ceph/ceph.client.app.keyring",
+            "--read-only",
+            "--options",
+            "queue_depth=64",
+        )
+    ]
+
+
+def test_present_asks_neither_the_cluster_nor_the_kernel_to_change(host: FakeHost) -> None:
+    run(MapOperation, host, options(image="none", state="present"))
+    assert (host.cluster.log, host.kernel.argv) == ([], [])
+
+
+def test_absent_asks_no_cluster_where_nothing_is_mapped(host: FakeHost) -> None:
+    host.files.texts = {PATH: LINE}
+    run(MapOperation, host, options(image="app", state="absent"))
+    assert (host.cluster.log, host.files.texts) == ([], {PATH: ""})
+
+
+def test_unmapped_first_then_the_line_goes(host: FakeHost) -> None:
+    host.kernel.mapped, host.files.texts = [device()], {PATH: LINE}
+    assert run(MapOperation, host, options(image="app", state="absent")).done == [
+        ("unmap", "rbd/app"),
+        ("edit_file", PATH),
+    ]
+
+
+def test_a_failure_in_the_middle_tells_what_was_done_and_which_item_failed(host: FakeHost) -> None:
+    host.kernel.refuses = "rbd/log"
+    end = run(MapOperation, host, options({"image": "app"}, {"image": "log"}))
+    assert end.failed
+    assert end.result["changed"]
+    assert end.done == [("map", "rbd/app")]
+    assert end.result["failures"] == [
+        {"index": 1, "item": "rbd/log", "msg": "Cannot map rbd/log: the kernel said no. Look at dmesg."}
+    ]
+
+
+def test_every_image_that_cannot_be_mapped_is_reported_and_none_is_mapped(host: FakeHost) -> None:
+    end = run(MapOperation, host, options({"image": "none"}, {"image": "app"}, {"image": "nor"}))
+    assert [failure["item"] for failure in end.result["failures"]] == ["rbd/none", "rbd/nor"]
+    assert (host.kernel.mapped, host.files.texts) == ([], {})
+
+
+def test_a_device_in_use_keeps_its_line(host: FakeHost) -> None:
+    host.kernel.mapped, host.files.texts = [device()], {PATH: LINE}
+    host.mounts.held.append(mount("/srv"))
+    assert run(MapOperation, host, options(image="app", state="absent")).failed
+    assert host.files.texts == {PATH: LINE}
+
+
+def test_another_clusters_image_is_never_unmapped(host: FakeHost) -> None:
+    host.kernel.mapped = [device(fsid=OTHER_FSID)]
+    end = run(MapOperation, host, options(image="app", state="absent"))
+    assert (end.failed, end.result["changed"]) == (False, False)
+
+
+def test_what_was_mapped_must_be_what_was_asked_for(host: FakeHost) -> None:
+    host.kernel.mapped = [replace(device(image_id="stale"), spec=replace(APP, image="x"))]
+    host.cluster.images["rbd/app"] = facts(image_id="a")
+    original = host.kernel.map
+
+    def swapped(*arguments: Any) -> str:
+        host.cluster.images["rbd/app"] = facts(image_id="swapped")
+        return original(*arguments)
+
+    host.kernel.map = swapped  # type: ignore[method-assign]  # the race, as it would happen
+    assert "is not the image that was to be mapped" in run(MapOperation, host, options(image="app")).result["msg"]
+
+
+def test_options_that_differ_from_the_live_ones_are_a_warning(host: FakeHost) -> None:
+    host.kernel.mapped = [device(image_id="a", options="name=app")]
+    end = run(MapOperation, host, options(image="app", options={"lock_on_read": True}))
+    assert end.warnings == [
+        "rbd/app is mapped as /dev/rbd0, but it lacks the options lock_on_read. That changes when it is mapped anew."
+    ]
+
+
+def test_a_line_that_cannot_be_read_is_a_warning(host: FakeHost) -> None:
+    host.files.texts = {PATH: "a/b/c/d x\n"}
+    end = run(MapOperation, host, options(image="app", state="present"))
+    assert end.warnings[0].startswith(f"{PATH}:1: ")
+    assert host.files.texts[PATH] == "a/b/c/d x\n" + LINE
+
+
+def test_check_mode_before_the_host_is_prepared_predicts_with_one_warning(host: FakeHost) -> None:
+    host.cluster.refusal = ClusterUnprepared("reach the cluster", "there is no ceph.conf")
+    end = run(MapOperation, host, options({"image": "app"}, {"image": "log"}), check=True)
+    assert end.done == [("map", "rbd/app"), ("map", "rbd/log"), ("edit_file", PATH)]
+    assert len(end.warnings) == 1
+    assert run(MapOperation, host, options(image="app")).failed
+
+
+def test_a_cluster_in_another_place_is_named_in_the_line(host: FakeHost) -> None:
+    run(MapOperation, host, options(image="app", state="present", cluster="two", conf="/etc/ceph/two.conf"))
+    assert "cluster=two,conf=/etc/ceph/two.conf" in host.files.texts[PATH]
