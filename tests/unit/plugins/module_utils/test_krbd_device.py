@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
-from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import mapped_as, parse_devno
-from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import APP, OTHER_FSID, device
+from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import mapped_as, mounts_of, parse_devno
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import (
+    APP,
+    OTHER_FSID,
+    btrfs,
+    device,
+    mount,
+    root_mount,
+)
 
 
 def test_path() -> None:
@@ -62,3 +69,19 @@ def test_devno(major: int, minor: int) -> None:
 def test_what_is_no_devno(text: str) -> None:
     with pytest.raises(ValueError, match="not a device number"):
         parse_devno(text)
+
+
+class TestMountsOf:
+    def test_by_the_number_of_the_device_wherever_it_is_mounted(self) -> None:
+        table = (root_mount(), mount("/a"), mount("/b", (252, 16)), mount("/c"))
+        assert [held.path for held in mounts_of(device(), table)] == ["/a", "/c"]
+
+    def test_btrfs_by_its_source(self) -> None:
+        by_link = replace(btrfs("/b"), source="/dev/rbd/rbd/app")
+        other = replace(btrfs("/c"), source="/dev/rbd00")
+        assert mounts_of(device(), (btrfs("/a"), by_link, other)) == (btrfs("/a"), by_link)
+
+    @pytest.mark.xfail(reason="the source of any file system is believed, not that of btrfs alone", strict=True)
+    def test_what_merely_calls_itself_the_device_is_another_mount(self) -> None:
+        named = replace(mount("/a", (0, 50)), fstype="tmpfs", source="/dev/rbd0")
+        assert mounts_of(device(), (named,)) == ()
