@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ description:
 """
 
 
+KEPT = ("changed", "failed", "actions", "diff", "msg", "failures", "warnings")
+
+
 class CallbackModule(CallbackBase):
     """One file for each run: ``<number>-<playbook>[-check].jsonl``."""
 
@@ -29,7 +33,22 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "record"
     CALLBACK_NEEDS_ENABLED = True
 
-    _file: Path | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self._file: Path | None = None
+        self._began: dict[tuple[str, str], float] = {}
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        """Note when a task begins on a host."""
+        self._began[host.get_name(), task._uuid] = time.monotonic()
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        """Keep a result of a loop."""
+        self._write(result)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        """Keep a failure in a loop."""
+        self._write(result)
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Open this run's file."""
@@ -39,8 +58,8 @@ class CallbackModule(CallbackBase):
         directory = Path(place)
         directory.mkdir(parents=True, exist_ok=True)
         number = len(list(directory.iterdir()))
-        self._playbook = Path(playbook._file_name).stem
-        self._file = directory / f"{number:03}-{self._playbook}.jsonl"
+        name = Path(playbook._file_name).stem
+        self._file = directory / f"{number:03}-{name}.jsonl"
         self._file.touch()
 
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -54,13 +73,17 @@ class CallbackModule(CallbackBase):
     def _write(self, result: Any) -> None:
         if self._file is None:
             return
-        task = result.task
+        host, task, now = result.host.get_name(), result.task, time.monotonic()
         row = {
-            "host": result.host.get_name(),
+            "host": host,
             "task": task.get_name(),
+            "item": result.result.get("_ansible_item_label"),
             "module": task.resolved_action,
             "check": task.check_mode,
-            "result": {key: result.result.get(key) for key in ("changed", "actions", "diff", "msg", "failures")},
+            "seconds": now - self._began.get((host, task._uuid), now),
+            "result": {key: result.result.get(key) for key in KEPT},
         }
+        # The next item of a loop begins where this one ends.
+        self._began[host, task._uuid] = now
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, default=str) + "\n")

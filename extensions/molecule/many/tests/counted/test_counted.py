@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that changes nothing costs the same few module executions, however many images there are."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import newest_record
+from testinfra.host import Host
+
+MOST = 12
+
+
+def _executions(host: Host, name: str) -> int:
+    return len(host.file(f"/root/module-executions-{name}").content_string.splitlines())
+
+
+def test_twenty_images_take_as_many_executions_as_one(host: Host) -> None:
+    one, twenty = _executions(host, "one"), _executions(host, "all")
+    assert one == twenty
+    assert 0 < twenty <= MOST
+
+
+@pytest.mark.parametrize("playbook", ["count_one", "count_all"])
+def test_the_counted_run_changed_nothing(playbook: str) -> None:
+    rows = [row for row in newest_record(playbook) if "rbdmap : " in row["task"]]
+    assert len(rows) > 10
+    assert not [row["task"] for row in rows if row["result"]["changed"]]
