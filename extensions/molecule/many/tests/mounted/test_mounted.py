@@ -9,7 +9,6 @@ import json
 from conftest import MOUNTS
 from testinfra.host import Host
 
-
 NUMBERS = "for link in /dev/rbd/many/*; do echo $link $(cat /sys/block/$(basename $(readlink $link))/dev); done"
 
 
