@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The laboratory of cephclient.rbd: a Ceph cluster without guests, and guests as its clients.
 
-    from rbdlab import Lab
+from rbdlab import Lab
 
-    lab = Lab.here()
-    lab.up()                                    # only the cluster; lab.up(["client1"]) boots a guest as well
-    lab.cluster().run(["ceph", "status"])
-    lab.down()
+lab = Lab.here()
+lab.up()                                    # only the cluster; lab.up(["client1"]) boots a guest as well
+lab.cluster().run(["ceph", "status"])
+lab.down()
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ def _status(lab: Lab, _options: argparse.Namespace) -> int:
 
 
 def _ssh(lab: Lab, options: argparse.Namespace) -> int:
-    argv = lab.ssh_argv(options.name, options.command)
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    argv = lab.ssh_argv(options.name, command)
     sys.stdout.flush()
     os.execvp(argv[0], argv)
 

@@ -63,7 +63,7 @@ class Cluster:
             self.say("starting an empty cluster (monitor, manager, OSD in memory)")
             self.pod.start(rootfs, self._progress)
             self._configure()
-            self._make_monitor()
+            self._make_stores()
         for daemon in (_SSHD, _MONITOR, _OSD, _MANAGER):
             self._start(daemon)
         self.wait()
@@ -88,7 +88,7 @@ class Cluster:
         self.pod.write("/etc/ssh/ssh_host_ed25519_key", host_key.read_text(encoding="utf-8"), 0o600)
         self.pod.write("/root/.ssh/authorized_keys", self._ssh.public(self._ssh.key), 0o600)
 
-    def _make_monitor(self) -> None:
+    def _make_stores(self) -> None:
         """Make the stores of the monitor and the OSD; the monitor's knows every key from the beginning."""
         address, fsid = self._state.ceph_address, self._state.fsid
         addresses = f"[v2:{address}:3300,v1:{address}:6789]"

@@ -25,7 +25,8 @@ from .state import State
 
 BOOT_TIMEOUT = 420.0
 _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
-_FINISHED = "systemctl is-system-running --wait"
+_FINISHED = "timeout 15 systemctl is-system-running --wait || :"
+_ANSWER_TIMEOUT = 45
 
 
 def this_accelerator() -> qemu.Accelerator:
@@ -64,6 +65,10 @@ class Guest:
     def _booted(self) -> Path:
         return self.directory / "booted"
 
+    @property
+    def _offset(self) -> Path:
+        return self.directory / "console-offset"
+
     def say(self, text: str) -> None:
         """Report progress."""
         self._progress.say(self.name, text)
@@ -78,22 +83,18 @@ class Guest:
         if self.process() is not None and self._booted.exists() and answers(self.address):
             self.say(f"up at {self.address}")
             return
-        offset = self._console_size()
         if self.process() is None:
+            self._boot_begins()
             self._start(base, network, kernel_arguments)
-        self.wait_booted(timeout, offset)
+        self.wait_booted(timeout)
 
     def _start(self, base: Path, network: Network, kernel_arguments: str) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._booted.unlink(missing_ok=True)
+        base = self._disk(base)
         index = self._state.guests[self.name]
         machine = qemu.Machine(
             self.name, self.directory, base / "vmlinuz", f"tap{index}",
             subnet.mac(self._paths.id, index), self._accelerator, kernel_arguments,
         )  # fmt: skip
-        if not machine.disk.exists():
-            argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base / "disk.raw")]
-            run([*argv, str(machine.disk)], purpose=f"make the disk of {self.name}")
         machine.initrd.write_bytes(initrd((base / "initrd").read_bytes(), self._identity()))
         network.tap(machine.tap)
         self.say(f"booting with {self._accelerator.name}, {machine.processors} processors")
@@ -104,6 +105,16 @@ class Guest:
         if record is None:
             raise LabError(f"Cannot start QEMU for {self.name}: it ended at once.", tail(self.console))
         record.save(self._record)
+
+    def _disk(self, base: Path) -> Path:
+        """Make the guest's disk unless it has one; return the directory that its kernel belongs to."""
+        disk, origin = self.directory / "disk.qcow2", self.directory / "origin"
+        if disk.exists() and origin.exists():
+            return Path(origin.read_text(encoding="utf-8"))
+        argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base / "disk.raw"), str(disk)]
+        run(argv, purpose=f"make the disk of {self.name}")
+        origin.write_text(str(base), encoding="utf-8")
+        return base
 
     def _identity(self) -> Identity:
         host_key = self._ssh.host_key(self.name)
@@ -118,62 +129,66 @@ class Guest:
             host_key_public=self._ssh.public(host_key),
         )
 
-    def wait_booted(self, timeout: float, offset: int = 0, old_boot_id: str | None = None) -> str:
-        """Wait until SSH answers and systemd has finished booting; return the boot id."""
-        self.say("waiting for SSH")
-        self._await("answer by SSH", lambda: answers(self.address) or None, timeout, offset)
+    def wait_booted(self, timeout: float, old_boot_id: str | None = None) -> None:
+        """Wait until SSH answers from another boot than the old one, and systemd has finished booting."""
 
         def new_boot() -> str | None:
-            boot_id = self._ssh.ask(self.address, _BOOT_ID, timeout=60)
-            return boot_id if boot_id and boot_id != old_boot_id else None
+            if not answers(self.address):
+                return None
+            boot_id = self._ssh.ask(self.address, _BOOT_ID, _ANSWER_TIMEOUT)
+            return boot_id if boot_id != old_boot_id else None
 
-        boot_id = self._await("answer by SSH after the boot", new_boot, timeout, offset)
+        self.say("waiting for SSH")
+        self._await("answer by SSH", new_boot, timeout)
         self.say("waiting for systemd to finish booting")
 
         def finished() -> str | None:
-            answer = self._ssh.ask(self.address, f"{_FINISHED} || :", timeout=timeout)
-            return answer.strip() if answer and answer.strip() in {"running", "degraded"} else None
+            answer = (self._ssh.ask(self.address, _FINISHED, _ANSWER_TIMEOUT) or "").strip()
+            return answer if answer in {"running", "degraded"} else None
 
-        system = self._await("finish booting", finished, timeout, offset)
+        system = self._await("finish booting", finished, timeout)
         self._booted.touch()
         self.say(f"up at {self.address}" + (" (some units failed)" if system == "degraded" else ""))
-        return boot_id
 
-    def _await(self, what: str, probe: Callable[[], str | bool | None], timeout: float, offset: int) -> str:
+    def _await(self, what: str, probe: Callable[[], str | None], timeout: float) -> str:
         def checked() -> str | None:
             if self.process() is None:
-                raise self._failure(what, "its QEMU process has ended", offset)
-            cause = qemu.boot_failure("\n".join(tail(self.console, 200, offset)))
+                raise self._failure(what, "its QEMU process has ended")
+            cause = qemu.boot_failure("\n".join(tail(self.console, 200, self._boot_offset())))
             if cause:
-                raise self._failure(what, cause, offset)
-            answer = probe()
-            return None if answer is None else str(answer)
+                raise self._failure(what, cause)
+            return probe()
 
         return self._progress.wait(
-            checked, timeout, lambda: self._failure(what, f"{timeout:.0f} s have passed", offset), 0.5
+            checked, timeout, lambda: self._failure(what, f"{timeout:.0f} s have passed"), interval=0.5
         )
 
-    def _failure(self, what: str, cause: str, offset: int) -> LabError:
+    def _failure(self, what: str, cause: str) -> LabError:
         remedy = f"See 'lab console {self.name}'; 'lab power-cut {self.name}' and 'lab up {self.name}' boot it again."
-        console = tail(self.console, offset=offset) or ["(the console is empty)"]
+        console = tail(self.console, offset=self._boot_offset()) or ["(the console is empty)"]
         return LabError(f"{self.name} does not {what}: {cause}. {remedy}", console)
 
-    def _console_size(self) -> int:
-        return self.console.stat().st_size if self.console.exists() else 0
+    def _boot_begins(self) -> None:
+        """Remember where the console of the coming boot begins, and that it has not finished."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._booted.unlink(missing_ok=True)
+        size = self.console.stat().st_size if self.console.exists() else 0
+        self._offset.write_text(f"{size}\n", encoding="ascii")
+
+    def _boot_offset(self) -> int:
+        return int(self._offset.read_text(encoding="ascii")) if self._offset.exists() else 0
 
     def reboot(self, timeout: float) -> None:
         """Reboot cleanly and wait for the new boot."""
         if self.process() is None:
             raise LabError(f"Cannot reboot {self.name}: it does not run. Run 'lab up {self.name}'.")
-        old = self._ssh.ask(self.address, _BOOT_ID, timeout=60)
+        old = self._ssh.ask(self.address, _BOOT_ID, _ANSWER_TIMEOUT)
         if old is None:
-            raise self._failure("answer by SSH", "a reboot was asked for and there was no answer in 60 s", 0)
-        offset = self._console_size()
-        self._booted.unlink(missing_ok=True)
+            raise self._failure("answer by SSH", f"{_ANSWER_TIMEOUT} s have passed, so it cannot be asked to reboot")
+        self._boot_begins()
         self.say("rebooting")
-        self._ssh.ask(self.address, "systemctl reboot", timeout=60)
-        self._await("shut down", lambda: None if answers(self.address, timeout=5) else True, timeout, offset)
-        self.wait_booted(timeout, offset, old)
+        self._ssh.ask(self.address, "systemctl reboot", _ANSWER_TIMEOUT)
+        self.wait_booted(timeout, old)
 
     def power_cut(self) -> None:
         """End the guest as if its power had failed."""

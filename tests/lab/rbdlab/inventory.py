@@ -45,7 +45,7 @@ def render(facts: Facts) -> str:
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(facts.key_file),
         "ansible_ssh_common_args": shlex.join(ssh_options(facts.known_hosts)),
-        "ansible_timeout": 60,
+        "ansible_ssh_timeout": 60,
         "ansible_pipelining": True,
         "ansible_python_interpreter": "/usr/bin/python3",
         "ceph_fsid": facts.fsid,

@@ -75,6 +75,7 @@ class Lab:
         if reason:
             self._progress.say("lab", reason)
         with self._lock():
+            self._progress.begin()
             state = self._prepare(guests, suite)
             jobs: list[Callable[[], None]] = [lambda: self._cluster_up(state)]
             if guests:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from .errors import LabError, tail
@@ -15,6 +14,7 @@ from .network import Network
 from .privilege import as_root
 from .process import ProcessRecord, run
 from .progress import Progress
+from .recipe import packaged_path
 
 _ENVIRONMENT = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8")
 
@@ -47,10 +47,9 @@ class Pod:
             path.mkdir(parents=True, exist_ok=True)
         pid_file = self.directory / "pid"
         pid_file.unlink(missing_ok=True)
-        script = str(resources.files(__package__).joinpath("files", "pod.sh"))
         log = self.directory / "pod.log"
         argv = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
-        argv += ["sh", script, str(rootfs), str(self.directory), self._hostname]
+        argv += ["sh", str(packaged_path("pod.sh")), str(rootfs), str(self.directory), self._hostname]
         with log.open("wb") as output:
             subprocess.run(
                 as_root(["setsid", "--fork", *self._network.inside(argv)]),

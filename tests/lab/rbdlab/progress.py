@@ -33,6 +33,10 @@ class Progress:
         with self._lock:
             print(f"[{elapsed:6.1f}s] {subject}: {text}", file=self._stream, flush=True)
 
+    def begin(self) -> None:
+        """Forget an earlier cancellation."""
+        self._cancelled.clear()
+
     def cancel(self) -> None:
         """Make every wait that uses this object give up."""
         self._cancelled.set()

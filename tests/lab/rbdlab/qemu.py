@@ -10,7 +10,7 @@ from pathlib import Path
 
 KERNEL_ARGUMENTS = (
     "root=/dev/vda", "rootfstype=ext4", "rw", "console=ttyS0", "loglevel=4", "systemd.show_status=1",
-    "mitigations=off", "panic=0",
+    "mitigations=off",
 )  # fmt: skip
 
 

@@ -23,8 +23,9 @@ CLIENT_PACKAGES = (
 
 # The kernel is Debian's own; only drivers for hardware that no guest has are left out of the disk.
 _DRIVERS = (
-    "gpu/", "media/", "net/wireless/", "net/ethernet/", "staging/", "infiniband/", "usb/", "hid/", "iio/", "isdn/", "mtd/",
-    "hwmon/", "platform/", "input/", "thunderbolt/", "video/", "i2c/", "power/", "mmc/", "bluetooth/", "ata/", "block/floppy.ko",
+    "gpu/", "media/", "net/wireless/", "net/ethernet/", "staging/", "infiniband/", "usb/", "hid/", "iio/", "isdn/",
+    "mtd/", "hwmon/", "platform/", "input/", "thunderbolt/", "video/", "i2c/", "power/", "mmc/", "bluetooth/", "ata/",
+    "block/floppy.ko",
 )  # fmt: skip
 _DOCUMENTATION = ("doc", "man", "locale", "info")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import mirror
 from .errors import LabError
 from .paths import locked
-from .privilege import is_root
+from .privilege import as_root, is_root
 from .process import run, run_root
 from .progress import Progress
 from .recipe import Recipe, mke2fs_argv, mmdebstrap_argv
@@ -73,8 +73,6 @@ class Cache:
         self._progress.say(label, f"ready in the cache as {recipe.key}")
 
     def _bootstrap(self, recipe: Recipe, target: Path, log: Path) -> None:
-        from .privilege import as_root
-
         purpose = f"build the root file system {recipe.name} of {recipe.suite}"
         dump = run(["apt-config", "dump"], purpose="read the machine's apt configuration")
         lines = "".join(source.line() + "\n" for source in sources(recipe.suite))

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: cephclient.rbd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh
 # After all packages: a quick boot, a persistent journal, SSH; ceph-common stays as it is shipped.
 set -eu
 rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/apt/sources.list" "$1/etc/apt/apt.conf.d/99mmdebstrap"

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: cephclient.rbd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh
 # Before the kernel is installed: a small initramfs, and the step that gives a guest its identity.
 set -eu
 mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/etc/initramfs-tools/scripts/init-bottom" \
