@@ -269,8 +269,8 @@ def _decode_line(number: int, text: str) -> FstabLine:
         return FstabLine(number, text, None, "it has a NUL byte")
     if len(words.fields) <= _FSTYPE:
         return FstabLine(number, text, None, "it has fewer than three fields")
-    source, path, fstype, opts, *_ = [*(unescape(field) for field in words.fields[:_DUMP]), "defaults"]
-    dump, passno, *_ = [*(int(field) for field in words.fields[_DUMP:]), None, None]
+    source, path, fstype, opts, *_rest = [*(unescape(field) for field in words.fields[:_DUMP]), "defaults"]
+    dump, passno, *_rest = [*(int(field) for field in words.fields[_DUMP:]), None, None]
     return FstabLine(number, text, FstabEntry(source, path, fstype, opts, dump, passno), words.fault)
 
 

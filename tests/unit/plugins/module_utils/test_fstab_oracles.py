@@ -206,7 +206,7 @@ def test_systemd_generates_the_units_that_were_meant(base: Path, entries: list[F
 @needs_generator
 @needs_analyze
 def test_systemd_accepts_the_units(base: Path) -> None:
-    out, _ = generate(written(NASTY, base / "tab"), base)
+    out, _log = generate(written(NASTY, base / "tab"), base)
     units = sorted(unit for unit in out.glob("*.mount") if unit.is_file())
     checked = run("systemd-analyze", "verify", "--man=no", *units, SYSTEMD_UNIT_PATH=f"{out}:")
     complaints = [line for line in checked.stderr.splitlines() if b"oracle" in line]
@@ -334,7 +334,7 @@ def test_systemd_misreads_what_is_refused(base: Path, line: str, is_misread: Cal
     """Each refusal has its reason."""
     tab = base / "tab"
     tab.write_text(line + "\n", newline="")
-    out, _ = generate(tab, base)
+    out, _log = generate(tab, base)
     units = [unit_values(unit) for unit in out.glob("*.mount") if unit.is_file()]
     misread = is_misread(units[0] if units else {})
     only_formerly = line.endswith(("\r", "b")) or len(line) > 4094

@@ -161,7 +161,7 @@ class TestEveryFile:
         entry = replace(entry, source=old.source, path=old.path)
         before = file.find(entry.source, entry.path)[0].text
         after = file.set(entry).find(entry.source, entry.path)[0].text
-        _, mark, comment = before.partition("# why")
+        _before, mark, comment = before.partition("# why")
         assert after.endswith(mark + comment)
 
     @quick

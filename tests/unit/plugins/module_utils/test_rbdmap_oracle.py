@@ -75,7 +75,7 @@ class Rbdmap:
         command = ["bash", "-c", STUBS, "stubs", str(self.script)]
         subprocess.run(command, cwd=cwd, env=environment, capture_output=True, check=False, timeout=60)
         fields = iter(record.read_bytes().decode("utf-8", "surrogateescape").split("\0")[:-1])
-        calls = [tuple(next(fields) for _ in range(int(count))) for count in fields]
+        calls = [tuple(next(fields) for _number in range(int(count))) for count in fields]
         assert all(call[:2] == ("device", "map") for call in calls)
         return [call[2:] for call in calls]
 
