@@ -45,6 +45,7 @@ mkdir "$root/.machine"
 cd "$root"
 pivot_root . .machine
 # From here on the machine is out of sight. The shell stays as the reaper of the daemons.
+# shellcheck disable=SC2016  # the inner shell expands it
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 /bin/sh -euc '
     trap "echo failed >&3" EXIT
     cd /
