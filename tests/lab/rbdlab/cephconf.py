@@ -41,9 +41,19 @@ _OPTIONS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+# Ceph 20.2.4 accepts only keys of the type AES256KRB5; Ceph 16 and 18 know only AES.
+_KEY_TYPES = {16: 1, 32: 2}
+
+
+def secret_length(suite: str) -> int:
+    """Return how many secret bytes a key of this suite's Ceph has."""
+    return 32 if suite == "forky" else 16
+
+
 def cephx_key(secret: bytes, created: int) -> str:
-    """Encode 16 secret bytes as Ceph writes a key: type AES, time of creation, length, secret."""
-    return base64.b64encode(struct.pack("<HIIH", 1, created, 0, len(secret)) + secret).decode("ascii")
+    """Encode secret bytes as Ceph writes a key: its type, time of creation, length, secret."""
+    header = struct.pack("<HIIH", _KEY_TYPES[len(secret)], created, 0, len(secret))
+    return base64.b64encode(header + secret).decode("ascii")
 
 
 def keyring(keys: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +57,12 @@ class Cluster:
         """Report progress."""
         self._progress.say("ceph", text)
 
-    def up(self, rootfs: Path) -> None:
+    def up(self, rootfs: Callable[[], Path]) -> None:
         """Start what is missing and wait until the cluster serves."""
         if self.pod.process() is None:
+            built = rootfs()
             self.say("starting an empty cluster (monitor, manager, OSD in memory)")
-            self.pod.start(rootfs, self._progress)
+            self.pod.start(built, self._progress)
             self._configure()
             self._make_stores()
         for daemon in (_SSHD, _MONITOR, _OSD, _MANAGER):

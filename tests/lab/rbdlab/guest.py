@@ -78,7 +78,7 @@ class Guest:
         record = ProcessRecord.load(self._record)
         return record if record is not None and record.alive() else None
 
-    def up(self, base: Path, network: Network, kernel_arguments: str, timeout: float) -> None:
+    def up(self, base: Callable[[], Path], network: Network, kernel_arguments: str, timeout: float) -> None:
         """Boot the guest unless it runs, and wait until it has booted."""
         if self.process() is not None and self._booted.exists() and answers(self.address):
             self.say(f"up at {self.address}")
@@ -88,14 +88,14 @@ class Guest:
             self._start(base, network, kernel_arguments)
         self.wait_booted(timeout)
 
-    def _start(self, base: Path, network: Network, kernel_arguments: str) -> None:
-        base = self._disk(base)
+    def _start(self, base: Callable[[], Path], network: Network, kernel_arguments: str) -> None:
+        origin = self._disk(base)
         index = self._state.guests[self.name]
         machine = qemu.Machine(
-            self.name, self.directory, base / "vmlinuz", f"tap{index}",
+            self.name, self.directory, origin / "vmlinuz", f"tap{index}",
             subnet.mac(self._paths.id, index), self._accelerator, kernel_arguments,
         )  # fmt: skip
-        machine.initrd.write_bytes(initrd((base / "initrd").read_bytes(), self._identity()))
+        machine.initrd.write_bytes(initrd((origin / "initrd").read_bytes(), self._identity()))
         network.tap(machine.tap)
         self.say(f"booting with {self._accelerator.name}, {machine.processors} processors")
         machine.pid.unlink(missing_ok=True)
@@ -106,15 +106,16 @@ class Guest:
             raise LabError(f"Cannot start QEMU for {self.name}: it ended at once.", tail(self.console))
         record.save(self._record)
 
-    def _disk(self, base: Path) -> Path:
+    def _disk(self, base: Callable[[], Path]) -> Path:
         """Make the guest's disk unless it has one; return the directory that its kernel belongs to."""
-        disk, origin = self.directory / "disk.qcow2", self.directory / "origin"
-        if disk.exists() and origin.exists():
-            return Path(origin.read_text(encoding="utf-8"))
-        argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base / "disk.raw"), str(disk)]
+        disk, record = self.directory / "disk.qcow2", self.directory / "origin"
+        if disk.exists() and record.exists():
+            return Path(record.read_text(encoding="utf-8"))
+        origin = base()
+        argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(origin / "disk.raw"), str(disk)]
         run(argv, purpose=f"make the disk of {self.name}")
-        origin.write_text(str(base), encoding="utf-8")
-        return base
+        record.write_text(str(origin), encoding="utf-8")
+        return origin
 
     def _identity(self) -> Identity:
         host_key = self._ssh.host_key(self.name)

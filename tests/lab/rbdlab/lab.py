@@ -122,15 +122,15 @@ class Lab:
             raise failure
 
     def _cluster_up(self, state: State) -> None:
-        rootfs = self._cache.get(cluster_recipe(state.suite)) / "rootfs"
-        self._cluster(state).up(rootfs)
+        recipe = cluster_recipe(state.suite)
+        self._cluster(state).up(lambda: self._cache.get(recipe) / "rootfs")
 
     def _guests_up(self, state: State, names: Sequence[str], kernel_arguments: str, timeout: float) -> None:
-        base = self._cache.get(client_recipe(state.suite))
+        recipe = client_recipe(state.suite)
         guests = [self._guest(state, name) for name in names]
 
         def job(guest: Guest) -> Callable[[], None]:
-            return lambda: guest.up(base, self._network, kernel_arguments, timeout)
+            return lambda: guest.up(lambda: self._cache.get(recipe), self._network, kernel_arguments, timeout)
 
         self._together([job(guest) for guest in guests])
 

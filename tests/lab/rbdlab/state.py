@@ -33,8 +33,8 @@ class State:
     @classmethod
     def new(cls, suite: str, network: IPv4Network) -> State:
         """Make the choices of a new laboratory."""
-        now = int(time.time())
-        keys = {entity: cephconf.cephx_key(secrets.token_bytes(16), now) for entity in cephconf.ENTITIES}
+        now, length = int(time.time()), cephconf.secret_length(suite)
+        keys = {entity: cephconf.cephx_key(secrets.token_bytes(length), now) for entity in cephconf.ENTITIES}
         return cls(suite, str(network), str(uuid.uuid4()), keys)
 
     @classmethod

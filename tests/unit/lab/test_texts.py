@@ -39,6 +39,11 @@ def test_a_cephx_key_has_the_layout_of_ceph() -> None:
     assert key == bytes.fromhex("0100" "04030201" "00000000" "1000") + bytes(range(16))  # fmt: skip
 
 
+def test_a_long_key_has_another_type() -> None:
+    key = base64.b64decode(cephconf.cephx_key(bytes(cephconf.secret_length("forky")), 0))
+    assert (key[0], key[10], len(key)) == (2, 32, 44)
+
+
 def test_a_keyring_has_the_capabilities() -> None:
     text = cephconf.keyring({"osd.0": "AQ=="})
     assert text.startswith("[osd.0]\n\tkey = AQ==\n")
