@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import FSTAB_BEFORE, KEYRING, MOUNTS, RBDMAP_BEFORE, UNMOUNTED
+from expected import FSTAB_BEFORE, KEYRING, MOUNTS, RBDMAP_BEFORE, UNMOUNTED
 from testinfra.host import Host
 
 PARAMETERS = f"id=app,keyring={KEYRING}"

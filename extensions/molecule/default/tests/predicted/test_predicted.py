@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import records
+from expected import records
 
 SHOWN = ("/etc/ceph/rbdmap", "/etc/fstab")
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import FSTAB_BEFORE, KEYRING, MOUNTS, RBDMAP_BEFORE
+from expected import FSTAB_BEFORE, KEYRING, MOUNTS, RBDMAP_BEFORE
 from testinfra.host import Host
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import MOUNTS
+from expected import MOUNTS
 from testinfra.host import Host
 
 

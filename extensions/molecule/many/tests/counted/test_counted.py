@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import newest_record
+from expected import newest_record
 from testinfra.host import Host
 
 MOST = 12

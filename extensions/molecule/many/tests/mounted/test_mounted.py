@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from conftest import MOUNTS
+from expected import MOUNTS
 from testinfra.host import Host
 
 NUMBERS = "for link in /dev/rbd/many/*; do echo $link $(cat /sys/block/$(basename $(readlink $link))/dev); done"
