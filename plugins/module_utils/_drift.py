@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ._fstab_file import FstabEntry, FstabFile
+from ._fstab_file import FstabEntry, FstabFile, FstabLine, path_key, redact
 from ._image_spec import ImageSpec, from_device
 from ._krbd_device import KrbdDevice, mapped_as, mounts_of
 from ._mapping import live_differences
@@ -54,8 +54,9 @@ class Found:
     line: RbdmapEntry | None
     line_number: int | None
     line_fault: str | None
+    more_lines: tuple[int, ...]
     devices: tuple[KrbdDevice, ...]
-    fstab: tuple[tuple[int, FstabEntry], ...]
+    fstab: tuple[FstabLine, ...]
     mounts: tuple[Mount, ...]
 
     def result(self) -> dict[str, Any]:
@@ -65,8 +66,9 @@ class Found:
             "rbdmap": _line_result(self.line, self.line_number),
             "mappings": [_device_result(device) for device in self.devices],
             "fstab": [
-                {"line": number, "path": entry.path, "fstype": entry.fstype, "opts": entry.opts}
-                for number, entry in self.fstab
+                {"line": line.number, "path": entry.path, "fstype": entry.fstype, "opts": entry.opts}
+                for line in self.fstab
+                for entry in _shown(line)
             ],
             "mounts": [
                 {"path": mount.path, "fstype": mount.fstype, "opts": mount.opts, "source": mount.source}
@@ -114,15 +116,15 @@ def find(host: Host, spec: ImageSpec) -> Found:
     lines = host.rbdmap.find(spec)
     devices = tuple(device for device in mapped_as(host.devices, spec) if host.fsid in (None, device.fsid))
     mounts = tuple(mount for device in devices for mount in mounts_of(device, host.mounts))
-    fstab = tuple((line.number, line.entry) for line in host.fstab.find(source=spec.device) if line.entry)
     first = lines[0] if lines else None
     return Found(
         spec=spec,
         line=first.entry if first else None,
         line_number=first.number if first else None,
         line_fault=first.fault if first else None,
+        more_lines=tuple(line.number for line in lines[1:]),
         devices=devices,
-        fstab=fstab,
+        fstab=host.fstab.find(source=spec.device),
         mounts=mounts,
     )
 
@@ -147,6 +149,8 @@ def _mapping_causes(found: Found) -> Iterable[str]:
         yield f"rbdmap has a line for it (line {found.line_number}), but it is not mapped"
     if found.line_fault is not None:
         yield f"line {found.line_number} of rbdmap does not do what it seems to: {found.line_fault}"
+    if found.more_lines:
+        yield f"rbdmap has more lines for it (line {found.line_number}, and {_numbers(found.more_lines)})"
     if len(found.devices) > 1:
         yield f"it is mapped more than once: {', '.join(device.path for device in found.devices)}"
     if found.line is not None and found.devices:
@@ -172,11 +176,19 @@ def _foreign_causes(host: Host, found: Found) -> Iterable[str]:
             yield f"{device.path} is an image of the same name in another cluster ({device.fsid})"
 
 
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
+
+
 def _mount_causes(found: Found) -> Iterable[str]:
+    for line in found.fstab:
+        if line.fault is not None:
+            yield f"line {line.number} of fstab does not do what it seems to: {line.fault}"
     lined, live = _paths(found)
     for path in sorted(lined - live):
         yield f"fstab mounts it at {path}, but it is not mounted there"
-    for path in sorted(live - lined):
+    # Beside its own mount an image may have bind mounts, as containers make them.
+    for path in sorted(live - lined if not live & lined else ()):
         yield f"it is mounted at {path}, but fstab has no such line: it will not be mounted there at boot"
 
 
@@ -191,7 +203,14 @@ def _path_causes(declared: Declared, found: Found) -> Iterable[str]:
 
 
 def _paths(found: Found) -> tuple[set[str], set[str]]:
-    return {entry.path for _number, entry in found.fstab}, {mount.path for mount in found.mounts}
+    lined = {path_key(line.entry.path) for line in found.fstab if line.entry}
+    return lined, {path_key(mount.path) for mount in found.mounts}
+
+
+def _shown(line: FstabLine) -> Iterable[FstabEntry]:
+    """The line's entry, without secrets that its options may have."""
+    decoded = FstabFile.decode(redact(line.text)).lines
+    return tuple(shown.entry for shown in decoded if shown.entry)
 
 
 def all_declared(declared: Sequence[Declared] | None, host: Host) -> tuple[Declared, ...]:

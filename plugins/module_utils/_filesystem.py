@@ -101,7 +101,7 @@ def plan_filesystem(
         raise RbdError(what, "it has several signatures that contradict each other", "Look at it with wipefs -n.")
     if current.content.signature is not None:
         return _keep(what, request, current.content.signature)
-    _require_blank(what, current)
+    _require_blank(what, current, check_mode)
     return [make]
 
 
@@ -118,7 +118,9 @@ def _keep(what: str, request: FilesystemRequest, signature: str) -> list[Action]
     return []
 
 
-def _require_blank(what: str, current: FilesystemCurrent) -> None:
+def _require_blank(what: str, current: FilesystemCurrent, check_mode: bool) -> None:
+    if current.facts is None and not check_mode:
+        raise RbdError(what, "the cluster was not asked what is written in it", "Run again.")
     if current.written is not None:
         raise RbdError(
             what,

@@ -270,7 +270,7 @@ def _decode_line(number: int, text: str) -> FstabLine:
     if len(words.fields) <= _FSTYPE:
         return FstabLine(number, text, None, "it has fewer than three fields")
     source, path, fstype, opts, *_rest = [*(unescape(field) for field in words.fields[:_DUMP]), "defaults"]
-    dump, passno, *_rest = [*(int(field) for field in words.fields[_DUMP:]), None, None]
+    dump, passno, *_more = [*(int(field) for field in words.fields[_DUMP:]), None, None]
     return FstabLine(number, text, FstabEntry(source, path, fstype, opts, dump, passno), words.fault)
 
 

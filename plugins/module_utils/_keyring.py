@@ -63,6 +63,17 @@ class MakePrivate(Action):
         return str(Ownership(0, 0, PRIVATE_MODE))
 
 
+def require_user(user: str) -> None:
+    """Refuse a user whose name would not stay within its section's header.
+
+    :raises RbdError: the name has a bracket, white space or a control character.
+    """
+    if not user or any(char in "[]" or char.isspace() or not char.isprintable() for char in user):
+        raise RbdError(
+            f"use the cephx user {user!r}", "a keyring cannot hold such a name", "Give the name without 'client.'."
+        )
+
+
 def key_from(content: str, user: str) -> str:
     """The user's key out of a keyring's text, as ``ceph auth get`` prints it.
 

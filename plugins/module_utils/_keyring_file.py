@@ -38,9 +38,9 @@ def require_key(key: str, user: str) -> str:
     return text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KeyringFile:
-    """The lines of a keyring, each with its line ending."""
+    """The lines of a keyring, each with its line ending. Its repr shows none of them."""
 
     lines: tuple[str, ...]
 

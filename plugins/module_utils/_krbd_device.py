@@ -63,7 +63,9 @@ def mounts_of(device: KrbdDevice, mounts: Iterable[Mount]) -> tuple[Mount, ...]:
     btrfs shows an anonymous device number in mountinfo, so there the source tells.
     """
     names = (device.path, device.spec.device)
-    return tuple(mount for mount in mounts if mount.devno == device.devno or mount.source in names)
+    return tuple(
+        mount for mount in mounts if mount.devno == device.devno or (mount.fstype == "btrfs" and mount.source in names)
+    )
 
 
 def parse_devno(text: str) -> tuple[int, int]:

@@ -17,6 +17,9 @@ from ._mountinfo import Mount
 from ._plan import Action, EditFile
 from ._rbdmap_file import RbdmapEntry, RbdmapFile, redact
 
+# The states in which the line is in the rbdmap file.
+KEPT = ("mapped", "present")
+
 
 @dataclass(frozen=True)
 class MapRequest:
@@ -110,6 +113,10 @@ def _plan_mapped(index: int, request: MapRequest, current: MapCurrent, check_mod
     what = f"map {request.spec}"
     _refuse_foreign(what, request.spec, current)
     if current.own:
+        _refuse_renamed(what, current)
+        return []
+    if current.devices and current.fsid is None:
+        # Only in check mode, on a host that is not prepared to ask: what has the name is taken for it.
         return []
     if current.facts is None:
         if check_mode:
@@ -135,10 +142,22 @@ def _refuse_foreign(what: str, spec: ImageSpec, current: MapCurrent) -> None:
             )
 
 
+def _refuse_renamed(what: str, current: MapCurrent) -> None:
+    """A mapping keeps its image when that is renamed or removed, and another one gets its name."""
+    for device in current.own:
+        if current.facts is not None and device.image_id != current.facts.image_id:
+            raise RbdError(
+                what,
+                f"{device.path} is another image that had this name when it was mapped (image id {device.image_id}, "
+                f"while the image of this name has {current.facts.image_id})",
+                f"Unmount and unmap {device.path} first.",
+            )
+
+
 def _refuse_unsupported(what: str, request: MapRequest, facts: ImageFacts, supported: int | None) -> None:
     if supported is None:
         return
-    lacking = unmappable(facts.features, supported, request.entry.read_only)
+    lacking = unmappable(facts.features, supported, request.entry.read_only or request.spec.snap is not None)
     if lacking:
         names = ", ".join(lacking)
         raise RbdError(
@@ -170,7 +189,7 @@ def plan_rbdmap_file(path: str, text: str | None, requests: Sequence[MapRequest]
     def edit(content: str) -> str:
         lines = RbdmapFile.decode(content)
         for request in requests:
-            if request.state in ("mapped", "present"):
+            if request.state in KEPT:
                 lines = lines.set(request.entry)
             elif request.state == "absent":
                 lines = lines.remove(request.spec)
@@ -192,8 +211,10 @@ def live_differences(entry: RbdmapEntry, device: KrbdDevice) -> list[str]:
     A mapping's options cannot be changed while it lives; they change with the next map.
     """
     found = []
-    if device.user is not None and entry.user is not None and device.user != entry.user:
-        found.append(f"it was mapped by client.{device.user}, not client.{entry.user}")
+    # A line without a user means client.admin.
+    user = entry.user or "admin"
+    if device.user not in (None, user):
+        found.append(f"it was mapped by client.{device.user}, not client.{user}")
     wanted_read_only = entry.read_only or entry.image.snap is not None
     if device.read_only and not wanted_read_only:
         found.append("it is read-only")

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Callable, NoReturn, Protocol
 
@@ -47,12 +47,11 @@ def execute(module: AnsibleModule, operation: Operation) -> NoReturn:
             for current in plan.actions:
                 handlers[type(current)](current)
                 done.append(current)
+        current = None
         report = operation.report()
     except RbdError as error:
         _fail(module, error, done, current)
-    module.exit_json(
-        changed=bool(plan), actions=[action.result() for action in plan.actions], diff=plan.diff(), **report
-    )
+    module.exit_json(changed=bool(plan), actions=_results(plan.actions), diff=plan.diff(), **printable_tree(report))
 
 
 def _fail(module: AnsibleModule, error: RbdError, done: list[Action], failing: Action | None) -> NoReturn:
@@ -61,13 +60,17 @@ def _fail(module: AnsibleModule, error: RbdError, done: list[Action], failing: A
     if isinstance(error, ItemErrors):
         failures = [printable_tree(failure.result()) for failure in error.failures]
     elif failing is not None:
-        failures = [{"index": failing.index, "item": failing.subject, "msg": printable(str(error))}]
+        failures = [printable_tree({"index": failing.index, "item": failing.subject, "msg": str(error)})]
     module.fail_json(
         msg=printable(str(error)),
         changed=bool(done),
-        actions=[action.result() for action in done],
+        actions=_results(done),
         failures=failures,
     )
+
+
+def _results(actions: Iterable[Action]) -> list[dict[str, Any]]:
+    return [printable_tree(action.result()) for action in actions]
 
 
 def require_bindings() -> None:

@@ -49,17 +49,23 @@ class MountRequest:
 
 @dataclass(frozen=True)
 class MountCurrent:
-    """One image's mount as it is on this host."""
+    """One image's mount as it is on this host.
 
-    device: KrbdDevice | None
-    mounts: tuple[Mount, ...]
-    path: PathFacts | None
+    :ivar devices: the image's mappings.
+    :ivar linked: the one of them that the link under ``/dev/rbd`` leads to: what mount would take.
+    :ivar path: the mount point, as far as it had to be looked at.
+    """
+
     fstab: FstabFile
+    mounts: tuple[Mount, ...] = ()
+    devices: tuple[KrbdDevice, ...] = ()
+    linked: KrbdDevice | None = None
+    path: PathFacts | None = None
 
     @property
     def own(self) -> tuple[Mount, ...]:
         """Where the image is mounted."""
-        return mounts_of(self.device, self.mounts) if self.device else ()
+        return tuple(mount for device in self.devices for mount in mounts_of(device, self.mounts))
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class SetOwnership(Action):
     ownership: Ownership
 
     def before(self) -> str:
-        return str(self.actual)
+        return str(self.actual.restricted_to(self.ownership))
 
     def after(self) -> str:
         return str(self.ownership)
@@ -139,13 +145,39 @@ def tidy_path(path: str) -> str:
 
 
 def plan_unmount(index: int, request: MountRequest, current: MountCurrent) -> list[Action]:
-    """The live steps before the edit of fstab: unmount what is to go."""
+    """The live steps before the edit of fstab: unmount what is to go.
+
+    :raises RbdError: something else is mounted over it, and would be unmounted in its stead.
+    """
     if request.state not in ("unmounted", "absent"):
         return []
     real = current.path.real if current.path else None
     going = [mount for mount in current.own if request.path is None or mount.path in (request.path, real)]
+    for mount in going:
+        seen = at(current.mounts, mount.path)
+        if seen not in current.own:
+            raise RbdError(
+                f"unmount {request.spec} from {mount.path}",
+                f"{seen.source if seen else 'something'} is mounted over it",
+                "Unmount that first.",
+            )
     # The mount made last lies on top of earlier ones at the same path.
     return [Unmount(index, mount.path, request.spec) for mount in reversed(going)]
+
+
+def unmounts_first(actions: Sequence[Action]) -> list[Action]:
+    """The unmounts of a plan, the deepest first: a mount inside another one holds that one busy."""
+    unmounts = [action for action in actions if isinstance(action, Unmount)]
+    return sorted(unmounts, key=_depth, reverse=True)
+
+
+def mounts_last(actions: Sequence[Action]) -> list[Action]:
+    """The other live steps, the least deep first: a mount hides what was mounted below it before."""
+    return sorted((action for action in actions if not isinstance(action, Unmount)), key=_depth)
+
+
+def _depth(action: Action) -> int:
+    return action.subject.count("/")
 
 
 def plan_mount(index: int, request: MountRequest, current: MountCurrent, check_mode: bool) -> list[Action]:
@@ -159,7 +191,7 @@ def plan_mount(index: int, request: MountRequest, current: MountCurrent, check_m
     if request.state != "mounted" or request.path is None or current.path is None:
         return []
     what = f"mount {request.spec} at {request.path}"
-    if current.device is None and not check_mode:
+    if current.linked is None and not check_mode:
         raise RbdError(what, f"{request.spec} is not mapped on this host", "Map it first (rbd_map, state mapped).")
     if _mounted_there(what, current, current.path):
         differing = request.ownership.differing_from(current.path.ownership)

@@ -38,6 +38,14 @@ class Ownership:
             self.mode if self.mode not in (None, actual.mode) else None,
         )
 
+    def restricted_to(self, other: Ownership) -> Ownership:
+        """What of this the other one speaks of, too."""
+        return Ownership(
+            None if other.uid is None else self.uid,
+            None if other.gid is None else self.gid,
+            None if other.mode is None else self.mode,
+        )
+
     def __bool__(self) -> bool:
         return any(value is not None for value in (self.uid, self.gid, self.mode))
 
@@ -50,7 +58,7 @@ class PathFacts:
     """A mount point as it is.
 
     :ivar real: the path with symbolic links resolved: mountinfo knows no others.
-    :ivar kind: ``absent``, ``directory`` or ``other``.
+    :ivar kind: ``absent``, ``directory``, ``other`` or, where nobody looked, ``unknown``.
     :ivar empty: whether a directory has no entries.
     """
 

@@ -56,9 +56,9 @@ class Action:
         return {"action": self.kind, "subject": self.subject}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EditFile(Action):
-    """Replace the content of a configuration file.
+    """Replace the content of a configuration file, which may hold somebody's secret: its repr shows nothing.
 
     :ivar old: the content that was read, or None for a file that does not exist.
     :ivar new: the content that it will have.
@@ -159,16 +159,17 @@ def plan_items(items: Sequence[_Named], plan_one: Callable[[int, _Named], Iterab
 def refuse_repeats(items: Sequence[_Named]) -> None:
     """Refuse a request that names the same thing twice: its items could contradict each other.
 
-    :raises RbdError: two items have the same ``name``.
+    :raises ItemErrors: two items have the same ``name``.
     """
     seen: dict[str, int] = {}
     for index, item in enumerate(items):
         if item.name in seen:
-            raise RbdError(
+            error = RbdError(
                 f"plan item {index} ({item.name})",
                 f"item {seen[item.name]} of the same list names it already",
                 "Name it once.",
             )
+            raise ItemErrors([ItemFailure(index, item.name, error)], len(items))
         seen[item.name] = index
 
 
@@ -193,8 +194,7 @@ def parse_items(
     """The requests of a call, each named once.
 
     :param parse: makes a request from an item's options.
-    :raises ItemErrors: an item cannot be understood.
-    :raises RbdError: an item is named twice.
+    :raises ItemErrors: an item cannot be understood, or is named twice.
     """
     merged = merge_items(params, list_name, options)
     requests = each_item(merged, lambda item: str(item["image"]), lambda _index, item: parse(item))

@@ -10,6 +10,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .. import _filesystem, _module, _plan
 from .._errors import ClusterUnprepared, RbdError
+from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice
 from .._system import cluster
@@ -75,14 +76,13 @@ class FilesystemOperation:
             self._warn(f"{spec} does not exist; in check mode it is taken for one that an earlier task creates.")
             return _filesystem.FilesystemCurrent(None, None, device, content)
         if device is not None:
-            self._require_same(spec, device)
+            self._require_same(spec, device, facts)
         return _filesystem.FilesystemCurrent(facts, self._session.first_written(spec), device, content)
 
-    def _require_same(self, spec: ImageSpec, device: KrbdDevice) -> None:
+    def _require_same(self, spec: ImageSpec, device: KrbdDevice, facts: ImageFacts) -> None:
         """The device must be the very image that the cluster was asked about."""
-        facts = self._session.look_up(spec)
         mapped = (device.fsid, device.image_id, device.size)
-        if facts is None or mapped != (self._session.fsid(), facts.image_id, facts.size):
+        if mapped != (self._session.fsid(), facts.image_id, facts.size):
             raise RbdError(
                 f"make a file system on {spec}",
                 f"{device.path} is not that image as the cluster has it (cluster, image id or size differ)",
@@ -111,4 +111,12 @@ def _parse(item: dict[str, Any]) -> _filesystem.FilesystemRequest:
         raise RbdError(f"make a file system on {spec}", "it is a snapshot, and read-only", "Name the image itself.")
     if item["fstype"] is None:
         raise RbdError(f"make a file system on {spec}", "no fstype is given", "Give one, for example xfs.")
-    return _filesystem.FilesystemRequest(spec, item["fstype"], tuple(item["mkfs_options"] or ()))
+    options = tuple(item["mkfs_options"] or ())
+    for word in options:
+        if word.startswith("/"):
+            raise RbdError(
+                f"make a file system on {spec}",
+                f"the mkfs option {word!r} could name another device",
+                "Write an option and its value as one word, or leave it out.",
+            )
+    return _filesystem.FilesystemRequest(spec, item["fstype"], options)

@@ -15,13 +15,14 @@ from .. import _module, _mount, _plan
 from .._errors import RbdError
 from .._fstab_file import FstabFile
 from .._image_spec import ImageSpec
-from .._krbd_device import KrbdDevice
+from .._krbd_device import KrbdDevice, mapped_as
 from .._mountinfo import Mount
 from .._ownership import Ownership
 from .._system import cluster
 from . import _ports
 
 FSTAB_MODE = 0o644
+_NUMBER = re.compile(r"[0-9]+")
 # Of a mount point that has to be made; the mounted file system's root has an ownership of its own.
 MOUNT_POINT_MODE = 0o755
 
@@ -55,15 +56,16 @@ class FstabOperation:
         fstab = FstabFile.decode(text or "")
         table = self._mounts.table()
         check_mode = self._module.check_mode
-        currents = [self._read(request, table, fstab) for request in self._requests]
-        before = _plan.plan_items(
-            self._requests, lambda index, request: _mount.plan_unmount(index, request, currents[index])
-        )
-        after = _plan.plan_items(
-            self._requests, lambda index, request: _mount.plan_mount(index, request, currents[index], check_mode)
-        )
+
+        def plan_one(index: int, request: _mount.MountRequest) -> list[_plan.Action]:
+            current = self._read(request, table, fstab)
+            unmounts = _mount.plan_unmount(index, request, current)
+            return unmounts + _mount.plan_mount(index, request, current, check_mode)
+
+        live = _plan.plan_items(self._requests, plan_one)
         edit = _mount.plan_fstab_file(self._fstab, text, self._requests)
-        return _plan.Plan((*before, *edit, *after), tuple(_mount.fstab_faults(self._fstab, text)))
+        actions = (*_mount.unmounts_first(live), *edit, *_mount.mounts_last(live))
+        return _plan.Plan(actions, tuple(_mount.fstab_faults(self._fstab, text)))
 
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""
@@ -85,17 +87,28 @@ class FstabOperation:
 
     def _read(self, request: _mount.MountRequest, table: tuple[Mount, ...], fstab: FstabFile) -> _mount.MountCurrent:
         if request.state == "present":
-            return _mount.MountCurrent(None, (), None, fstab)
-        path = self._files.look(request.path) if request.path else None
-        return _mount.MountCurrent(self._device(request.spec), table, path, fstab)
+            return _mount.MountCurrent(fstab)
+        devices = self._own_devices(request.spec)
+        if request.state == "mounted" and request.path:
+            linked = self._linked(request.spec, devices)
+            return _mount.MountCurrent(fstab, table, devices, linked, self._files.look(request.path))
+        # To unmount takes no look at what is mounted, which could wait for a cluster that is away.
+        path = self._files.resolve(request.path) if request.path else None
+        return _mount.MountCurrent(fstab, table, devices, path=path)
 
-    def _device(self, spec: ImageSpec) -> KrbdDevice | None:
-        """The image's mapping: by its link, since fstab and mount go by that, and of the right cluster."""
-        device = self._kernel.linked(spec)
-        if device is None:
-            return None
+    def _own_devices(self, spec: ImageSpec) -> tuple[KrbdDevice, ...]:
+        """The image's mappings, of its own cluster alone."""
+        named = mapped_as(self._kernel.devices(), spec)
+        if not named:
+            return ()
         self._need_bindings()
-        if device.fsid != self._session.fsid():
+        fsid = self._session.fsid()
+        return tuple(device for device in named if device.fsid == fsid)
+
+    def _linked(self, spec: ImageSpec, own: tuple[KrbdDevice, ...]) -> KrbdDevice | None:
+        """The mapping that the link leads to, since fstab and mount go by that."""
+        device = self._kernel.linked(spec)
+        if device is not None and device not in own:
             raise RbdError(
                 f"use {spec.device}",
                 f"it leads to {device.path}, an image of the same name in another cluster ({device.fsid})",
@@ -122,7 +135,8 @@ class FstabOperation:
 
 def _parse(item: dict[str, Any]) -> _mount.MountRequest:
     spec = ImageSpec.parse(item["image"])
-    spec.require_mappable()
+    if item["state"] in _mount.KEPT:
+        spec.require_mappable()
     if item["path"] is None and item["state"] in _mount.KEPT:
         raise RbdError(f"mount {spec}", "no path is given", "Give the mount point as path.")
     ownership = Ownership(_uid(item["owner"]), _gid(item["group"]), _mode(item["mode"]))
@@ -143,7 +157,7 @@ def _parse(item: dict[str, Any]) -> _mount.MountRequest:
 
 
 def _uid(owner: str | None) -> int | None:
-    if owner is None or owner.isdigit():
+    if owner is None or _NUMBER.fullmatch(owner):
         return None if owner is None else int(owner)
     try:
         return pwd.getpwnam(owner).pw_uid
@@ -152,7 +166,7 @@ def _uid(owner: str | None) -> int | None:
 
 
 def _gid(group: str | None) -> int | None:
-    if group is None or group.isdigit():
+    if group is None or _NUMBER.fullmatch(group):
         return None if group is None else int(group)
     try:
         return grp.getgrnam(group).gr_gid

@@ -12,6 +12,7 @@ from .. import _image, _module, _plan
 from .._errors import ClusterUnprepared, RbdError
 from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
+from .._krbd_device import KrbdDevice
 from .._size import parse_size
 from .._system import cluster
 from . import _ports
@@ -34,6 +35,7 @@ class ImageOperation:
         self._requests: list[_image.ImageRequest] = []
         self._facts: dict[ImageSpec, ImageFacts | None] = {}
         self._actions: list[_plan.Action] = []
+        self._mapped: tuple[KrbdDevice, ...] | None = None
 
     def plan(self) -> _plan.Plan:
         """Look every image up, over one connection."""
@@ -75,9 +77,15 @@ class ImageOperation:
         facts = self._session.look_up(request.spec)
         self._facts[request.spec] = facts
         image_id = facts.image_id if facts else None
-        same_id = [device for device in self._kernel.devices() if device.image_id == image_id]
+        same_id = [device for device in self._devices() if device.image_id == image_id]
         mapped = [device for device in same_id if device.fsid == self._session.fsid()]
         return _image.plan_image(index, request, facts, mapped)
+
+    def _devices(self) -> tuple[KrbdDevice, ...]:
+        """The host's mappings, read once."""
+        if self._mapped is None:
+            self._mapped = self._kernel.devices()
+        return self._mapped
 
 
 def _parse(item: dict[str, Any]) -> _image.ImageRequest:

@@ -27,6 +27,7 @@ class KeyringOperation:
 
     def plan(self) -> _plan.Plan:
         """Read the keyring."""
+        _keyring.require_user(self._user)
         key = self._key if self._content is None else _keyring.key_from(self._content, self._user)
         request = _keyring.KeyringRequest(self._path, self._user, key)
         path = self._files.look(self._path)

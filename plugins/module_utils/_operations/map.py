@@ -70,7 +70,8 @@ class MapOperation:
 
     def report(self) -> dict[str, Any]:
         """The mapped device of each image."""
-        devices = {device.spec: device.path for device in self._kernel.devices()}
+        live = any(request.state != "present" for request in self._requests)
+        devices = {device.spec: device.path for device in self._kernel.devices()} if live else {}
         return {
             "images": [
                 {"image": request.name, "device": devices.get(request.spec), "link": request.spec.device}
@@ -80,6 +81,9 @@ class MapOperation:
 
     def _parse(self, item: dict[str, Any]) -> _mapping.MapRequest:
         spec = ImageSpec.parse(item["image"])
+        if item["state"] not in _mapping.KEPT:
+            # Whatever its name, what is there can be removed.
+            return _mapping.MapRequest(item["state"], RbdmapEntry(spec))
         spec.require_mappable()
         entry = RbdmapEntry.of(
             spec,

@@ -55,8 +55,8 @@ class MapInfoOperation:
         service = self._services.state(SERVICE)
         rows = [row for item, image in zip(declared, found) for row in _drift.drift(host, item, image)]
         return {
-            "images": [_plan.printable_tree(image.result()) for image in found],
-            "drift": [_plan.printable_tree(row) for row in rows],
+            "images": [image.result() for image in found],
+            "drift": rows,
             "service": {"name": SERVICE, "enabled": service.enabled, "active": service.active},
         }
 

@@ -94,7 +94,11 @@ class LibrbdSession:
             configured = _configured_fsid(self._connection)
             if configured is not None:
                 return configured
-        return str(self._connected().get_fsid())
+        handle = self._connected()
+        try:
+            return str(handle.get_fsid())
+        except rados.Error as error:
+            raise ClusterUnavailable("learn the cluster's fsid", str(error), "Check its health: ceph -s.") from error
 
     def look_up(self, spec: ImageSpec) -> ImageFacts | None:
         try:

@@ -65,6 +65,10 @@ class HostCommands:
             raise RbdError(
                 f"run {argv[0]}", f"the program is not on this host (looked in {SYSTEM_PATH})", "Install its package."
             ) from None
+        except OSError as error:
+            raise RbdError(
+                f"run {argv[0]}", error.strerror or str(error), "Check the program and its permissions."
+            ) from error
         try:
             stdout, stderr = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

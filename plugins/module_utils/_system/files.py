@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from typing import Callable, Protocol
 
 from .._errors import RbdError
-from .._ownership import Ownership, PathFacts
+from .._ownership import NO_OWNERSHIP, Ownership, PathFacts
 
 # A writer of ours holds the lock for milliseconds.
 LOCK_TIMEOUT = 10.0
 LOCK_POLL = 0.05
+
+_KEPT = ("security.selinux", "system.posix_acl_access")
 
 
 class Files(Protocol):
@@ -43,8 +45,11 @@ class Files(Protocol):
     def look(self, path: str) -> PathFacts:
         """A path's kind, ownership and, for a directory, whether it is empty."""
 
+    def resolve(self, path: str) -> PathFacts:
+        """Where a path leads, without a look at what is there (its kind is ``unknown``)."""
+
     def make_directory(self, path: str, mode: int) -> None:
-        """Make a directory, and the ones above it that are missing."""
+        """Make a directory with that mode, and the ones above it that are missing."""
 
     def set_ownership(self, path: str, ownership: Ownership) -> None:
         """Set owner, group and mode, as far as each is given."""
@@ -79,19 +84,26 @@ class HostFiles:
         real = os.path.realpath(path)
         try:
             status = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return PathFacts(real, "absent", True, Ownership())
+            ownership = Ownership(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+            if not stat.S_ISDIR(status.st_mode):
+                return PathFacts(real, "other", False, ownership)
+            with os.scandir(path) as entries:
+                return PathFacts(real, "directory", next(entries, None) is None, ownership)
+        except FileNotFoundError:
+            return PathFacts(real, "absent", True, NO_OWNERSHIP)
+        except NotADirectoryError:
+            return PathFacts(real, "other", False, NO_OWNERSHIP)
         except OSError as error:
             raise RbdError(f"look at {path}", _reason(error), "Check the path and run as root.") from error
-        ownership = Ownership(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
-        if not stat.S_ISDIR(status.st_mode):
-            return PathFacts(real, "other", False, ownership)
-        with os.scandir(path) as entries:
-            return PathFacts(real, "directory", next(entries, None) is None, ownership)
+
+    def resolve(self, path: str) -> PathFacts:
+        return PathFacts(os.path.realpath(path), "unknown", False, NO_OWNERSHIP)
 
     def make_directory(self, path: str, mode: int) -> None:
         try:
-            os.makedirs(path, mode=mode, exist_ok=True)
+            os.makedirs(path, exist_ok=True)
+            # The umask must not decide.
+            os.chmod(path, mode)
         except OSError as error:
             raise RbdError(f"make the directory {path}", _reason(error), "Check what is above it.") from error
 
@@ -164,7 +176,8 @@ def _take_over(descriptor: int, target: str, mode: int) -> None:
     except FileNotFoundError:
         os.fchmod(descriptor, mode)
         return
-    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+    new = os.fstat(descriptor)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
         os.fchown(descriptor, old.st_uid, old.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
     for name in _attributes(target):
@@ -172,8 +185,9 @@ def _take_over(descriptor: int, target: str, mode: int) -> None:
 
 
 def _attributes(target: str) -> list[str]:
+    """Label, ACL and the user's own; others, such as security.evm, belong to the old content."""
     try:
-        return os.listxattr(target)
+        return [name for name in os.listxattr(target) if name in _KEPT or name.startswith("user.")]
     except OSError as error:
         if error.errno == errno.ENOTSUP:
             return []

@@ -117,7 +117,7 @@ class HostKrbd:
 
 
 def _read_device(number: int) -> KrbdDevice | None:
-    """One mapping, or None if it went away while it was read."""
+    """One mapping, or None for one that is not whole."""
     base = f"{BUS}/devices/{number}"
     try:
         snap = _attribute(f"{base}/current_snap")
@@ -136,10 +136,11 @@ def _read_device(number: int) -> KrbdDevice | None:
             devno=parse_devno(_attribute(f"/sys/block/rbd{number}/dev")),
             config=_optional(f"{base}/config_info"),
         )
-    except OSError:
-        if os.path.exists(base):
-            raise
+    except FileNotFoundError:
+        # Being mapped or unmapped at this very moment.
         return None
+    except OSError as error:
+        raise RbdError(f"read {base}", error.strerror or str(error), "Run as root.") from error
 
 
 def _attribute(path: str) -> str:
@@ -148,8 +149,8 @@ def _attribute(path: str) -> str:
 
 
 def _optional(path: str) -> str:
-    """An attribute that older kernels lack."""
-    with contextlib.suppress(FileNotFoundError):
+    """An attribute that older kernels lack, and that only root may read."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
         return _attribute(path)
     return ""
 

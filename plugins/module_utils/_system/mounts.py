@@ -15,6 +15,7 @@ MOUNT_TIMEOUT = 120.0
 SYSTEMD_TIMEOUT = 60.0
 
 SYSTEM_FSTAB = "/etc/fstab"
+MOUNTINFO = "/proc/self/mountinfo"
 
 
 class Mounts(Protocol):
@@ -46,8 +47,11 @@ class HostMounts:
         self._commands = commands
 
     def table(self) -> tuple[Mount, ...]:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as handle:
-            return parse(handle.read())
+        try:
+            with open(MOUNTINFO, encoding="utf-8", errors="surrogateescape") as handle:
+                return parse(handle.read())
+        except OSError as error:
+            raise RbdError(f"read {MOUNTINFO}", error.strerror or str(error), "Mount /proc.") from error
 
     def reload(self, fstab: str) -> None:
         # sd_booted(3): the directory exists exactly where systemd is the init system.
