@@ -98,8 +98,9 @@ class Guest:
         machine.initrd.write_bytes(initrd((origin / "initrd").read_bytes(), self._identity()))
         network.tap(machine.tap)
         self.say(f"booting with {self._accelerator.name}, {machine.processors} processors")
-        machine.pid.unlink(missing_ok=True)
-        argv = as_root(network.inside(as_user(machine.argv())))
+        for path in (machine.pid, machine.console):  # QEMU may run as root, but they are ours
+            path.touch()
+        argv = as_root(network.inside(as_user(machine.argv(), "/dev/net/tun")))
         run(argv, timeout=60, purpose=f"start QEMU for {self.name}")
         record = ProcessRecord.of(int(machine.pid.read_text(encoding="ascii")))
         if record is None:

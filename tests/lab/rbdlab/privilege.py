@@ -39,9 +39,9 @@ def as_root(argv: Sequence[str]) -> list[str]:
     return ["sudo", f"--preserve-env={KEPT_ENVIRONMENT}", "--", *argv]
 
 
-def as_user(argv: Sequence[str]) -> list[str]:
-    """Return the command line by which root runs ``argv`` as the user of the laboratory."""
-    if is_root():
+def as_user(argv: Sequence[str], device: str) -> list[str]:
+    """Return the command line by which root runs ``argv`` as the user, if that one may use the device."""
+    if is_root() or not os.access(device, os.R_OK | os.W_OK):
         return list(argv)
     ids = [f"--reuid={os.getuid()}", f"--regid={os.getgid()}", "--init-groups"]
     return ["setpriv", *ids, "--", *argv]
