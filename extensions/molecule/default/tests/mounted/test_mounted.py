@@ -77,7 +77,7 @@ def test_systemd_knows_the_mounts_as_remote(host: Host) -> None:
 
 def test_the_key_is_nowhere_but_in_the_keyring(host: Host) -> None:
     key = host.check_output("sed -n 's/.*key = //p' %s", KEYRING)
-    assert len(key) == 40
+    assert len(key) >= 40
     found = host.run("journalctl --no-pager --output cat | grep --fixed-strings --regexp %s", key)
     assert found.rc == 1
     places = "/etc /tmp /var/tmp /var/log /root /run /home"
