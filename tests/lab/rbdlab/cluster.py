@@ -59,12 +59,16 @@ class Cluster:
 
     def up(self, rootfs: Callable[[], Path]) -> None:
         """Start what is missing and wait until the cluster serves."""
-        if self.pod.process() is None:
+        made = self.pod.directory / "made"  # an interrupted start leaves half a cluster without it
+        if self.pod.process() is None or not made.exists():
             built = rootfs()
+            self.pod.stop()
+            made.unlink(missing_ok=True)
             self.say("starting an empty cluster (monitor, manager, OSD in memory)")
             self.pod.start(built, self._progress)
             self._configure()
             self._make_stores()
+            made.touch()
         for daemon in (_SSHD, _MONITOR, _OSD, _MANAGER):
             self._start(daemon)
         self.wait()
