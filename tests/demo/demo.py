@@ -118,7 +118,7 @@ def _farewell() -> str:
     return f"""
 Look around:
   {lab} ssh {CLIENT}         log in to the client: findmnt, rbd device list, cat /etc/ceph/rbdmap /etc/fstab
-  {lab} ssh ceph            log in to the cluster: ceph -s, rbd ls
+  {lab} ssh ceph1           log in to the cluster: ceph -s, rbd ls
   {lab} reboot {CLIENT}      do it again
   {lab} down                end it; nothing is left but a cache of root file systems"""
 

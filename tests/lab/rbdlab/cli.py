@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     _add_up(add("up", _up, "start the cluster and the guests that are missing"))
     add("down", _down, "end everything and remove all but the cache")
     add("status", _status, "show every host; exit code 0 only if all are up")
-    ssh = add("ssh", _ssh, "log in to a host (ceph, client1, ...) or run a command there")
+    ssh = add("ssh", _ssh, "log in to a host (ceph1, client1, ...) or run a command there")
     ssh.add_argument("name", metavar="NAME")
     ssh.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER)
     reboot = add("reboot", _reboot, "reboot a guest cleanly and wait for the new boot")

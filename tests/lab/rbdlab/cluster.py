@@ -15,6 +15,7 @@ from .pod import Pod
 from .progress import Progress
 from .ssh import Ssh, answers
 from .state import State
+from .subnet import CEPH_HOST
 
 READY_TIMEOUT = 90
 _ADMIN_KEYRING = "/etc/ceph/ceph.client.admin.keyring"
@@ -55,7 +56,7 @@ class Cluster:
 
     def say(self, text: str) -> None:
         """Report progress."""
-        self._progress.say("ceph", text)
+        self._progress.say(CEPH_HOST, text)
 
     def up(self, rootfs: Callable[[], Path]) -> None:
         """Start what is missing and wait until the cluster serves."""
@@ -89,7 +90,7 @@ class Cluster:
         self.pod.write("/etc/hosts", "127.0.0.1 localhost\n" + hosts)
 
         self.pod.write("/etc/ssh/sshd_config", _SSHD_CONFIG)
-        host_key = self._ssh.host_key("ceph")
+        host_key = self._ssh.host_key(CEPH_HOST)
         self.pod.write("/etc/ssh/ssh_host_ed25519_key", host_key.read_text(encoding="utf-8"), 0o600)
         self.pod.write("/root/.ssh/authorized_keys", self._ssh.public(self._ssh.key), 0o600)
 

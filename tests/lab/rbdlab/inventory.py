@@ -12,6 +12,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeAlias
 
+from .subnet import CEPH_HOST
+
 Node: TypeAlias = "str | int | bool | Mapping[str, Node]"
 
 
@@ -54,7 +56,7 @@ def render(facts: Facts) -> str:
         "rbdlab_suite": facts.suite,
     }
     groups: Mapping[str, Node] = {
-        "ceph": {"hosts": {"ceph": {"ansible_host": str(facts.ceph)}}},
+        "ceph": {"hosts": {CEPH_HOST: {"ansible_host": str(facts.ceph)}}},
         "clients": {"hosts": clients},
     }
     return "---\n" + _yaml({"all": {"children": groups, "vars": variables}}, 0)

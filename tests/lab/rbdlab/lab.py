@@ -28,6 +28,7 @@ from .recipe import client_recipe, cluster_recipe
 from .rootfs import Cache
 from .ssh import Ssh
 from .state import State
+from .subnet import CEPH_HOST
 
 DEFAULT_SUITE = "bookworm"
 
@@ -144,7 +145,7 @@ class Lab:
                     self._progress.say(record.parent.name, "ending")
                     process.end(signal.SIGKILL)
             if self._pod.process() is not None:
-                self._progress.say("ceph", "ending")
+                self._progress.say(CEPH_HOST, "ending")
                 self._pod.stop()
             self._end_strays()
             self._network.down()
@@ -186,7 +187,7 @@ class Lab:
         if state is None:
             return []
         problem = self._cluster(state).problem()
-        rows = [HostStatus("ceph", "cluster", str(state.ceph_address), problem or "up")]
+        rows = [HostStatus(CEPH_HOST, "cluster", str(state.ceph_address), problem or "up")]
         for name in state.guests:
             guest = self._guest(state, name)
             rows.append(HostStatus(name, "guest", str(guest.address), guest.status()))

@@ -15,6 +15,7 @@ from .privilege import as_root
 from .process import ProcessRecord, run
 from .progress import Progress
 from .recipe import packaged_path
+from .subnet import CEPH_HOST
 
 _ENVIRONMENT = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8")
 
@@ -22,7 +23,7 @@ _ENVIRONMENT = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
 class Pod:
     """Processes in their own mount, PID, UTS and IPC namespaces within the laboratory's network."""
 
-    def __init__(self, directory: Path, network: Network, hostname: str = "ceph") -> None:
+    def __init__(self, directory: Path, network: Network, hostname: str = CEPH_HOST) -> None:
         self.directory = directory
         self._network = network
         self._hostname = hostname

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from . import cephconf, subnet
 from .errors import LabError
+from .subnet import CEPH_HOST
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
 
@@ -62,17 +63,17 @@ class State:
 
     @property
     def ceph_address(self) -> IPv4Address:
-        """The address of the monitor and of the host ``ceph``."""
+        """The address of the monitor and of the host ``ceph1``."""
         return subnet.address(self.network, subnet.CEPH)
 
     def add_guest(self, name: str) -> None:
         """Give a new guest a number; a known one keeps its own."""
         if name in self.guests:
             return
-        if not _NAME.fullmatch(name) or name in {"ceph", "localhost"}:
+        if not _NAME.fullmatch(name) or name in {CEPH_HOST, "localhost"}:
             raise LabError(
                 f"Cannot make a guest named {name!r}: a name has 1 to 15 lower-case letters, digits and hyphens, "
-                "starts with a letter, and 'ceph' is the cluster's. Choose another, such as client2."
+                f"starts with a letter, and '{CEPH_HOST}' is the cluster's. Choose another, such as client2."
             )
         free = set(range(subnet.MAXIMUM_GUESTS)) - set(self.guests.values())
         if not free:
@@ -86,4 +87,4 @@ class State:
     def hosts(self) -> dict[str, IPv4Address]:
         """Return every host that can be reached by SSH."""
         guests = {name: self.guest_address(name) for name in self.guests}
-        return {"ceph": self.ceph_address, **guests}
+        return {CEPH_HOST: self.ceph_address, **guests}

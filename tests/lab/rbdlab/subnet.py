@@ -13,6 +13,8 @@ from .errors import LabError
 # 198.18.0.0/15 is set aside for test networks (RFC 2544): no site routes it.
 POOL = IPv4Network("198.18.0.0/15")
 MACHINE, CEPH, FIRST_GUEST = 1, 2, 11
+# The cluster's name among the hosts. Not "ceph": that is the group's, and Ansible warns of one name for both.
+CEPH_HOST = "ceph1"
 MAXIMUM_GUESTS = 200
 _WIDEST = 8
 

@@ -60,7 +60,7 @@ def test_guests_keep_their_addresses() -> None:
     for name in ("client1", "client2", "client1"):
         state.add_guest(name)
     addresses = {name: str(address) for name, address in state.hosts().items()}
-    assert addresses == {"ceph": "198.18.5.2", "client1": "198.18.5.11", "client2": "198.18.5.12"}
+    assert addresses == {"ceph1": "198.18.5.2", "client1": "198.18.5.11", "client2": "198.18.5.12"}
 
 
 @pytest.mark.parametrize("name", ["ceph", "Client", "a_b", "", "x" * 16, "-a"])

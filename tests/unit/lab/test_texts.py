@@ -64,7 +64,7 @@ FACTS = inventory.Facts(
 def test_the_inventory_is_yaml_with_both_groups() -> None:
     yaml = pytest.importorskip("yaml")
     document = yaml.safe_load(inventory.render(FACTS))["all"]
-    assert document["children"]["ceph"] == {"hosts": {"ceph": {"ansible_host": str(MON)}}}
+    assert document["children"]["ceph"] == {"hosts": {"ceph1": {"ansible_host": str(MON)}}}
     assert document["children"]["clients"] == {"hosts": {"client1": {"ansible_host": "198.18.5.11"}}}
     assert document["vars"]["ceph_conf_content"] == FACTS.conf
     assert document["vars"]["ansible_python_interpreter"] == "/usr/bin/python3"
