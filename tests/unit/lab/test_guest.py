@@ -30,7 +30,7 @@ def test_the_seed_holds_name_address_and_keys() -> None:
     files = seed.files(IDENTITY)
     assert files["etc/hostname"] == (0o644, "client1\n")
     assert "Address=198.18.5.11/24\n" in files["etc/systemd/network/10-lab.network"][1]
-    assert files["etc/hosts"][1].splitlines() == ["127.0.0.1 localhost", "127.0.1.1 client1", "198.18.5.2 ceph"]
+    assert files["etc/hosts"][1].splitlines() == ["127.0.0.1 localhost", "127.0.1.1 client1", "198.18.5.2 ceph1"]
     assert files["etc/ssh/ssh_host_ed25519_key"][0] == 0o600
 
 
