@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec, from_device
 
-names = st.text("azAZ09+.:=_-", min_size=1, max_size=8)
+names = st.text("azAZ09+.:=_-", min_size=1, max_size=8).filter(lambda name: name not in (".", ".."))
 specs = st.builds(ImageSpec, names, st.just("") | names, names, st.none() | names)
 
 

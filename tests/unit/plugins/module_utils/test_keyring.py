@@ -15,6 +15,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._keyring import (
     exposure,
     key_from,
     plan_keyring,
+    require_user,
 )
 from ansible_collections.cephclient.rbd.plugins.module_utils._keyring_file import KeyringFile
 from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import Ownership, PathFacts
@@ -118,3 +119,21 @@ def test_a_text_without_the_users_key_is_refused_without_being_shown(content: st
         key_from(content, "other")
     assert is_sentence(refused.value)
     assert CANARY not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "user", ["", "a]b", "[app", "a\nb", "a\rb", "a b", "a\tb", "a\0b", "a\u2028b", "app]\nkey = x\n["]
+)
+def test_a_user_that_would_not_stay_within_its_header_is_refused(user: str) -> None:
+    with pytest.raises(RbdError) as refused:
+        require_user(user)
+    assert is_sentence(refused.value)
+
+
+@given(st.text(max_size=12))
+def test_the_key_of_every_user_that_is_taken_is_found_again(user: str) -> None:
+    if outcome(lambda: require_user(user)) is not None:
+        return
+    keyring = KeyringFile.decode(KeyringFile.decode(HELD).set(user, "new").encode())
+    assert keyring.key(user) == "new"
+    assert keyring.users() in (("client.app",), ("client.app", f"client.{user}"))

@@ -81,7 +81,6 @@ class TestMountsOf:
         other = replace(btrfs("/c"), source="/dev/rbd00")
         assert mounts_of(device(), (btrfs("/a"), by_link, other)) == (btrfs("/a"), by_link)
 
-    @pytest.mark.xfail(reason="the source of any file system is believed, not that of btrfs alone", strict=True)
     def test_what_merely_calls_itself_the_device_is_another_mount(self) -> None:
         named = replace(mount("/a", (0, 50)), fstype="tmpfs", source="/dev/rbd0")
         assert mounts_of(device(), (named,)) == ()

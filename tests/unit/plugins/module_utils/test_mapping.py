@@ -151,21 +151,40 @@ class TestMapped:
         now = current(image=facts(features=JOURNALING))
         assert plan_mapping(0, request("mapped", **options), now, check_mode=False)  # type: ignore[arg-type]  # a bool
 
-    @pytest.mark.xfail(reason="_refuse_unsupported does not know that a snapshot is mapped read-only", strict=True)
     def test_a_snapshot_needs_no_more_than_a_read_only_mapping(self) -> None:
         snapshot = request("mapped", spec=replace(APP, snap="one"))
         now = current(image=facts(features=JOURNALING, snapshots=("one",)))
         assert plan_mapping(0, snapshot, now, check_mode=False)
 
+    def test_a_snapshots_layout_must_be_supported_all_the_same(self) -> None:
+        snapshot = request("mapped", spec=replace(APP, snap="one"))
+        now = current(image=facts(features=JOURNALING, snapshots=("one",)), supported=0)
+        with pytest.raises(RbdError, match="does not support"):
+            plan_mapping(0, snapshot, now, check_mode=False)
+
     def test_the_kernel_is_asked_later_where_its_module_is_not_loaded(self) -> None:
         now = current(image=facts(features=JOURNALING), supported=None)
         assert plan_mapping(0, request("mapped"), now, check_mode=False)
 
-    @pytest.mark.xfail(reason="the image id of a live mapping is not compared with the cluster's", strict=True)
     def test_an_image_that_took_over_the_name_of_a_mapped_one_is_not_taken_for_mapped(self) -> None:
         now = current(device(image_id="renamed"), image=facts(image_id="newer"))
-        with pytest.raises(RbdError):
+        with pytest.raises(RbdError, match=r"/dev/rbd0 is another image .*renamed.*newer") as refused:
             plan_mapping(0, request("mapped"), now, check_mode=False)
+        assert is_sentence(refused.value)
+
+    def test_one_stale_mapping_beside_a_good_one_is_refused(self) -> None:
+        now = current(device(), device(number=1, image_id="renamed"), image=facts())
+        with pytest.raises(RbdError, match="/dev/rbd1 is another image"):
+            plan_mapping(0, request("mapped"), now, check_mode=False)
+
+    def test_a_mapped_image_that_the_cluster_has_no_more_under_that_name_is_refused(self) -> None:
+        # Else its line would be written, and hold up the next boot.
+        with pytest.raises(RbdError):
+            plan_mapping(0, request("mapped"), current(device(), image=None), check_mode=False)
+
+    def test_check_mode_on_a_host_that_cannot_ask_takes_what_has_the_name_for_it(self) -> None:
+        now = replace(current(device()), fsid=None)
+        assert plan_mapping(0, request("mapped"), now, check_mode=True) == []
 
 
 @pytest.mark.parametrize("state", ["unmapped", "absent"])
@@ -228,7 +247,7 @@ class TestLiveDifferences:
     def test_an_option_of_the_rbd_command_is_no_difference(self) -> None:
         assert live_differences(request("mapped", udev=False, ip="10.0.0.9").entry, device()) == []
 
-    @pytest.mark.xfail(reason="a line without a user means client.admin", strict=True)
     def test_a_line_without_a_user_means_admin(self) -> None:
         mapping = device(options="name=other,key=client.other")
-        assert live_differences(RbdmapEntry.of(APP), mapping) != []
+        assert live_differences(RbdmapEntry.of(APP), mapping) == ["it was mapped by client.other, not client.admin"]
+        assert live_differences(RbdmapEntry.of(APP), device()) == []

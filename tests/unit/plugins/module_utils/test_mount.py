@@ -58,23 +58,30 @@ class Host:
 
     fstab: str = ""
     mapped: bool = True
+    linked: bool = True
     mounts: tuple[Mount, ...] = ()
     kinds: dict[str, tuple[str, bool]] = field(default_factory=dict)
     owned: Ownership = ROOT_OWNED
 
     @property
-    def device(self) -> KrbdDevice | None:
-        return device() if self.mapped else None
+    def devices(self) -> tuple[KrbdDevice, ...]:
+        return (device(),) if self.mapped else ()
 
     def current(self, wish: MountRequest) -> MountCurrent:
         table = (root_mount(), *self.mounts)
-        facts = None
-        if wish.path is not None:
-            kind, empty = self.kinds.get(wish.path, ("absent", True))
-            if at(table, wish.path):
-                kind, empty = "directory", False
-            facts = PathFacts(wish.path, kind, empty, self.owned if kind != "absent" else Ownership())
-        return MountCurrent(self.device, table, facts, FstabFile.decode(self.fstab))
+        linked = device() if self.mapped and self.linked and wish.state == "mounted" else None
+        return MountCurrent(FstabFile.decode(self.fstab), table, self.devices, linked, self.path(wish))
+
+    def path(self, wish: MountRequest) -> PathFacts | None:
+        """The mount point, looked at only for a mount."""
+        if wish.path is None:
+            return None
+        if wish.state != "mounted":
+            return PathFacts(wish.path, "unknown", False, NO_OWNERSHIP)
+        kind, empty = self.kinds.get(wish.path, ("absent", True))
+        if at((root_mount(), *self.mounts), wish.path):
+            kind, empty = "directory", False
+        return PathFacts(wish.path, kind, empty, self.owned if kind != "absent" else NO_OWNERSHIP)
 
     def plan(self, wish: MountRequest, check_mode: bool = False) -> list[Action]:
         now = self.current(wish)
@@ -125,6 +132,7 @@ hosts = st.builds(
     Host,
     st.lists(st.sampled_from(LINES), max_size=3).map("".join),
     st.booleans(),
+    st.booleans(),
     mounts,
     st.dictionaries(st.sampled_from(PATHS), kinds, max_size=2),
     st.builds(Ownership, st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)),
@@ -152,7 +160,7 @@ class TestAnyRequest:
 
     @given(requests, hosts)
     def test_check_mode_plans_the_same_for_an_image_that_is_mapped(self, wish: MountRequest, host: Host) -> None:
-        host = replace(host, mapped=True)
+        host = replace(host, mapped=True, linked=True)
         checked, real = outcome(lambda: host.plan(wish, check_mode=True)), outcome(lambda: host.plan(wish))
         assert (
             [action.result() for action in checked] == [action.result() for action in real]
@@ -178,11 +186,17 @@ class TestMounted:
         (action,) = Host(LINE, mounts=(mount("/srv/app"),)).plan(wish)
         assert isinstance(action, SetOwnership)
         assert action.ownership == Ownership(mode=0o700)
+        assert (action.before(), action.after()) == ("mode 0755", "mode 0700")
 
-    def test_refuses_what_is_not_mapped_except_in_check_mode(self) -> None:
+    @pytest.mark.parametrize("host", [Host(mapped=False), Host(linked=False)])
+    def test_refuses_what_is_not_mapped_except_in_check_mode(self, host: Host) -> None:
         with pytest.raises(RbdError, match="is not mapped on this host"):
-            Host(mapped=False).plan(request("mounted"))
-        assert Host(mapped=False).plan(request("mounted"), check_mode=True)
+            host.plan(request("mounted"))
+        assert host.plan(request("mounted"), check_mode=True)
+
+    def test_bind_mounts_beside_its_own_do_not_matter(self) -> None:
+        host = Host(LINE, mounts=(mount("/srv/app"), mount("/var/lib/pod", number=51)))
+        assert host.plan(request("mounted")) == []
 
     @pytest.mark.parametrize(
         ("host", "cause"),
@@ -208,7 +222,7 @@ class TestMounted:
     @pytest.mark.parametrize("kind", ["absent", "directory"])
     def test_refuses_a_way_through_a_symbolic_link(self, kind: str) -> None:
         through = PathFacts("/data/app", kind, True, ROOT_OWNED)
-        now = MountCurrent(device(), (root_mount(),), through, FstabFile.decode(""))
+        now = MountCurrent(FstabFile.decode(""), (root_mount(),), (device(),), device(), through)
         with pytest.raises(RbdError, match=r"symbolic link to /data/app.*Write /data/app\."):
             plan_mount(0, request("mounted"), now, check_mode=False)
 
@@ -234,17 +248,42 @@ class TestUnmounted:
         assert Host(mounts=(mount("/srv/app", (8, 2)),)).plan(request("absent")) == []
 
     def test_a_path_through_a_symbolic_link_finds_its_mount(self) -> None:
-        through = PathFacts("/data/app", "directory", False, ROOT_OWNED)
-        now = MountCurrent(device(), (root_mount(), mount("/data/app")), through, FstabFile.decode(""))
+        through = PathFacts("/data/app", "unknown", False, NO_OWNERSHIP)
+        now = MountCurrent(FstabFile.decode(""), (root_mount(), mount("/data/app")), (device(),), path=through)
         assert [action.subject for action in plan_unmount(0, request("absent"), now)] == ["/data/app"]
 
-    @pytest.mark.xfail(reason="umount takes the topmost mount at a path, whosever it is", strict=True)
-    def test_a_mount_that_lies_over_the_images_is_not_unmounted(self) -> None:
-        cover = replace(mount("/srv/app", (8, 2), 51), parent_id=50)
-        host = Host(LINE, mounts=(mount("/srv/app"), cover))
+    @pytest.mark.parametrize("path", ["/srv/app", None])
+    def test_a_mount_that_lies_over_the_images_is_not_unmounted(self, path: str | None) -> None:
+        host = Host(LINE, mounts=(mount("/srv/app"), mount("/srv/app", (8, 2), 51, parent=50)))
+        with pytest.raises(RbdError, match="rbd/app from /srv/app: /dev/sdb1 is mounted over it") as refused:
+            host.plan(request("absent", path))
+        assert is_sentence(refused.value)
+
+    def test_a_mount_below_a_directory_that_another_one_covers_is_not_unmounted(self) -> None:
+        host = Host(LINE, mounts=(mount("/srv/app"), mount("/srv", (8, 2), 51)))
+        with pytest.raises(RbdError, match="something is mounted over it"):
+            host.plan(request("absent"))
+
+    def test_a_mount_between_two_of_the_images_is_not_unmounted(self) -> None:
+        between = mount("/srv/app", (8, 2), 51, parent=50)
+        host = Host(LINE, mounts=(mount("/srv/app"), between, mount("/srv/app", number=52, parent=51)))
         actions = outcome(lambda: host.plan(request("absent")))
         for action in actions if isinstance(actions, list) else []:
             host = host.applied(action)
+        assert between in host.mounts
+
+    def test_the_image_stacked_upon_itself_goes_as_often(self) -> None:
+        host = Host(mounts=(mount("/srv/app"), mount("/srv/app", number=51, parent=50)))
+        actions = host.plan(request("absent"))
+        for action in actions:
+            host = host.applied(action)
+        assert (len(actions), host.mounts) == (2, ())
+
+    def test_mounts_of_every_mapping_go(self) -> None:
+        table = (root_mount(), mount("/srv/app"), mount("/srv/other", (252, 16), 51))
+        now = MountCurrent(FstabFile.decode(""), table, (device(), device(number=1)))
+        gone = {action.subject for action in plan_unmount(0, request("absent", None), now)}
+        assert gone == {"/srv/app", "/srv/other"}
 
     def test_a_mounted_btrfs_is_unmounted(self) -> None:
         host = Host(LINE, mounts=(btrfs("/srv/app"),))

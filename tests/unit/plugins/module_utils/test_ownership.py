@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from hypothesis import given, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import NO_OWNERSHIP, Ownership
@@ -30,6 +32,13 @@ def test_the_difference_is_all_that_is_needed(wish: Ownership, actual: Ownership
 @given(actuals)
 def test_no_wish_differs_from_nothing(actual: Ownership) -> None:
     assert not NO_OWNERSHIP.differing_from(actual)
+
+
+@given(wishes, wishes)
+def test_restricted_to_what_the_other_one_speaks_of(one: Ownership, other: Ownership) -> None:
+    restricted = one.restricted_to(other)
+    for value, own, asked in zip(astuple(restricted), astuple(one), astuple(other)):
+        assert value == (None if asked is None else own)
 
 
 def test_root_and_mode_zero_are_wishes_too() -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
@@ -86,6 +86,11 @@ class TestPlan:
             {"before_header": "/etc/x", "after_header": "/etc/x", "before": "a ***\n", "after": "b ***\n"}
         ]
 
+    def test_a_repr_shows_no_content(self) -> None:
+        action = edit("old secret\n", "new secret\n")
+        assert "secret" not in repr(action)
+        assert "secret" not in repr(Plan((action,)))
+
     def test_a_file_that_is_missing_is_shown_as_absent(self) -> None:
         (shown,) = Plan((edit(None, "new\n"),)).diff()
         assert (shown["before_header"], shown["before"]) == ("/etc/x (absent)", "")
@@ -103,7 +108,12 @@ class TestPlan:
         text = raw.decode("utf-8", "surrogateescape")
         (shown,) = Plan((edit(text, text + "x"),)).diff()
         shown["after"].encode("utf-8")
+        shown["before"].encode("utf-8")
         assert printable_tree({"a": [text, 1, None]}) == {"a": [printable(text), 1, None]}
+
+    def test_a_file_whose_name_is_no_text_can_be_shown(self) -> None:
+        (shown,) = Plan((replace(edit(None, "new\n"), subject="/etc/\udcff"),)).diff()
+        assert (shown["before_header"], shown["after_header"]) == ("/etc/\\xff (absent)", "/etc/\\xff")
 
 
 class TestEachItem:
@@ -148,9 +158,14 @@ class TestEachItem:
         if len(set(items)) == len(items):
             refuse_repeats(items)
             return
-        with pytest.raises(RbdError) as refused:
+        with pytest.raises(ItemErrors) as refused:
             refuse_repeats(items)
-        assert is_sentence(refused.value)
+        (failure,) = refused.value.failures
+        first = items.index(items[failure.index])
+        assert (failure.item, first < failure.index) == (items[failure.index].name, True)
+        assert len(set(items[: failure.index])) == failure.index
+        assert f"item {first} of the same list names it already" in str(failure.error)
+        assert is_sentence(failure.error)
 
 
 class TestMergeItems:

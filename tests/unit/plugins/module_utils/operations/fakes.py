@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Any, Callable, NoReturn
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
@@ -13,7 +14,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._filesystem import 
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Extent, ImageFacts
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import KrbdDevice, mapped_as
-from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount
+from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount, at
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations._ports import Ports
 from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import Ownership, PathFacts
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed
@@ -76,21 +77,29 @@ class FakeCluster:
 
 @dataclass
 class FakeKernel:
-    """Maps what the cluster has."""
+    """Maps what the cluster has.
+
+    :ivar links: whether udev has made its links.
+    """
 
     cluster: FakeCluster
     mapped: list[KrbdDevice] = field(default_factory=list)
     supported: int | None = support.KRBD_FEATURES
     argv: list[tuple[str, ...]] = field(default_factory=list)
     refuses: str = ""
+    links: bool = True
+    log: list[str] = field(default_factory=list)
 
     def devices(self) -> tuple[KrbdDevice, ...]:
+        self.log.append("devices")
         return tuple(self.mapped)
 
     def linked(self, spec: ImageSpec) -> KrbdDevice | None:
-        return next(reversed(mapped_as(self.mapped, spec)), None)
+        self.log.append(f"linked {spec}")
+        return next(reversed(mapped_as(self.mapped, spec)), None) if self.links else None
 
     def supported_features(self) -> int | None:
+        self.log.append("supported_features")
         return self.supported
 
     def map(self, spec: ImageSpec, argv: Sequence[str], timeout: float) -> str:
@@ -115,6 +124,7 @@ class FakeFiles:
     texts: dict[str, str] = field(default_factory=dict)
     paths: dict[str, PathFacts] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    looked: list[str] = field(default_factory=list)
 
     def read(self, path: str) -> str | None:
         self.log.append(f"read {path}")
@@ -125,7 +135,12 @@ class FakeFiles:
         self.texts[path] = change(self.texts.get(path, ""))
 
     def look(self, path: str) -> PathFacts:
+        self.looked.append(path)
         return self.paths.get(path, PathFacts(path, "absent", True, Ownership()))
+
+    def resolve(self, path: str) -> PathFacts:
+        real = self.paths[path].real if path in self.paths else path
+        return PathFacts(real, "unknown", False, Ownership())
 
     def make_directory(self, path: str, mode: int) -> None:
         self.log.append(f"make {path} {mode:04o}")
@@ -137,7 +152,7 @@ class FakeFiles:
 
 @dataclass
 class FakeMounts:
-    """A mount table without nesting."""
+    """A mount table, each mount on top of those that are there already."""
 
     kernel: FakeKernel
     files: FakeFiles
@@ -158,11 +173,21 @@ class FakeMounts:
         lines = [line.split() for line in self.files.texts[fstab].splitlines()]
         (source,) = [line[0] for line in lines if line[1:2] == [path]]
         device = next(device for device in self.kernel.mapped if device.spec.device == source)
-        self.held.append(support.mount(path, device.devno, 50 + len(self.held)))
+        self.hold(path, device.devno)
+
+    def hold(self, path: str, devno: tuple[int, int] = (252, 0)) -> None:
+        """As mount(2) does: what is seen there or above it is the parent."""
+        above = [at(self.held, str(place)) for place in (PurePosixPath(path), *PurePosixPath(path).parents)]
+        parent = next(mount for mount in above if mount is not None)
+        self.held.append(support.mount(path, devno, 50 + len(self.held), parent.mount_id))
 
     def unmount(self, path: str) -> None:
         self.log.append(f"unmount {path}")
-        self.held.remove(next(mount for mount in reversed(self.held) if mount.path == path))
+        seen = at(self.held, path)
+        assert seen is not None, "nothing is seen there"
+        if any(mount.parent_id == seen.mount_id for mount in self.held):
+            raise RbdError(f"unmount {path}", "the target is busy", "Stop what uses it.")
+        self.held.remove(seen)
 
 
 @dataclass

@@ -69,6 +69,19 @@ def test_an_image_that_was_ever_written_is_never_formatted(host: FakeHost) -> No
     assert host.devices.made == []
 
 
+@pytest.mark.parametrize("word", ["/dev/sdb", "//dev/sdb"])
+def test_an_option_that_could_name_another_device_is_refused_before_anything_is_read(host: FakeHost, word: str) -> None:
+    end = run(FilesystemOperation, host, options({"image": "log"}, {"image": "app", "mkfs_options": ["-L", word]}))
+    assert [failure["index"] for failure in end.result["failures"]] == [1]
+    assert "could name another device" in end.result["failures"][0]["msg"]
+    assert (host.devices.made, host.kernel.log, host.cluster.log) == ([], [], [])
+
+
+def test_the_image_is_looked_up_once_for_each_look_at_it(host: FakeHost) -> None:
+    run(FilesystemOperation, host, options(image="app"), check=True)
+    assert host.cluster.log.count("look_up rbd/app") == 1
+
+
 @pytest.mark.parametrize("what", ["written", "signature", "mapping"])
 def test_it_is_looked_at_again_in_the_instant_before(host: FakeHost, what: str) -> None:
     ask = host.cluster.first_written

@@ -13,7 +13,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._operations.fstab i
 from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import Ownership, PathFacts
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.running import ritual, run
-from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import OTHER_FSID, device, mount
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import OTHER_FSID, device
 
 PATH = "/etc/fstab"
 LINE = "/dev/rbd/rbd/app\t/srv/app\txfs\tnoauto,_netdev\t0\t0\n"
@@ -48,7 +48,7 @@ def host() -> FakeHost:
 @pytest.mark.parametrize("text", [None, "# mine\n" + LINE])
 def test_check_do_do_again_check_again(host: FakeHost, state: str, mounted: bool, text: str | None) -> None:
     if mounted:
-        host.mounts.held.append(mount("/srv/app"))
+        host.mounts.hold("/srv/app")
     host.files.texts = {} if text is None else {PATH: text}
     ritual(FstabOperation, host, options(image="app", path="/srv/app/", state=state))
     wants_line = state in ("mounted", "present") or (state == "unmounted" and text is not None)
@@ -84,6 +84,8 @@ def test_names_of_owner_and_group_are_looked_up(host: FakeHost) -> None:
     [
         ({"owner": "no-such-user"}, "no such user"),
         ({"group": "no-such-group"}, "no such group"),
+        ({"owner": "²"}, "no such user"),
+        ({"group": "²"}, "no such group"),
         ({"mode": 488}, "not a string of octal digits"),
         ({"mode": "u=rwx"}, "not a string of octal digits"),
         ({"path": "srv"}, "not an absolute path"),
@@ -124,26 +126,35 @@ def test_every_mount_point_that_is_taken_is_reported_and_nothing_is_done(host: F
     assert (host.files.texts, len(host.mounts.held)) == ({}, 1)
 
 
-def test_another_clusters_image_is_neither_mounted_nor_unmounted(host: FakeHost) -> None:
+def test_another_clusters_image_is_not_mounted(host: FakeHost) -> None:
     host.kernel.mapped = [device(fsid=OTHER_FSID)]
-    host.mounts.held.append(mount("/srv/app"))
-    for state in ("mounted", "unmounted", "absent"):
-        end = run(FstabOperation, host, options(image="app", path="/srv/app", state=state))
-        assert "an image of the same name in another cluster" in end.result["msg"]
+    end = run(FstabOperation, host, options(image="app", path="/srv/app"))
+    assert f"an image of the same name in another cluster ({OTHER_FSID})" in end.result["msg"]
+    assert (host.files.texts, len(host.mounts.held)) == ({}, 1)
+
+
+@pytest.mark.parametrize("state", ["unmounted", "absent"])
+@pytest.mark.parametrize("path", ["/srv/app", None])
+def test_another_clusters_image_is_not_unmounted(host: FakeHost, state: str, path: str | None) -> None:
+    host.kernel.mapped = [device(fsid=OTHER_FSID)]
+    host.mounts.hold("/srv/app")
+    end = run(FstabOperation, host, options(image="app", path=path, state=state))
+    assert (end.failed, end.done, host.mounts.log) == (False, [], [])
     assert len(host.mounts.held) == 2
 
 
-@pytest.mark.xfail(reason="what is read for an item is outside of each_item", strict=True)
 def test_another_clusters_image_is_reported_with_its_index(host: FakeHost) -> None:
     host.kernel.mapped = [device(fsid=OTHER_FSID), device(LOG, 1, fsid=OTHER_FSID)]
     end = run(FstabOperation, host, options({"image": "app", "path": "/srv/app"}, {"image": "log", "path": "/srv/log"}))
     assert [failure["index"] for failure in end.result["failures"]] == [0, 1]
 
 
-def test_present_needs_neither_cluster_nor_image(host: FakeHost) -> None:
-    host.kernel.mapped = []
+@pytest.mark.parametrize("mapped", [True, False])
+def test_present_needs_neither_cluster_nor_kernel_nor_image(host: FakeHost, mapped: bool) -> None:
+    host.kernel.mapped = [device(fsid=OTHER_FSID)] if mapped else []
     end = run(FstabOperation, host, options(image="app", path="/srv/app", state="present"))
-    assert (end.done, host.cluster.log) == ([("edit_file", PATH)], [])
+    assert (end.done, host.cluster.log, host.kernel.log) == ([("edit_file", PATH)], [], [])
+    assert host.files.looked == []
 
 
 def test_a_failure_in_the_middle_tells_what_was_done_and_which_item_failed(host: FakeHost) -> None:
@@ -156,14 +167,14 @@ def test_a_failure_in_the_middle_tells_what_was_done_and_which_item_failed(host:
     ]
 
 
-@pytest.mark.xfail(reason="the mount points of one call are not put in the order of their nesting", strict=True)
 @pytest.mark.parametrize("state", ["mounted", "absent"])
 def test_mount_points_inside_each_other(host: FakeHost, state: str) -> None:
     items = [{"image": "log", "path": "/srv/app/log"}, {"image": "app", "path": "/srv/app"}]
     if state == "absent":
         items.reverse()
-        host.mounts.held.extend([mount("/srv/app"), mount("/srv/app/log", (252, 16), 51)])
-    end = run(FstabOperation, host, options(*items, state=state))
+        host.mounts.hold("/srv/app")
+        host.mounts.hold("/srv/app/log", (252, 16))
+    end = ritual(FstabOperation, host, options(*items, state=state))
     order = [subject for kind, subject in end.done if kind in ("mount", "unmount")]
     assert order == (["/srv/app", "/srv/app/log"] if state == "mounted" else ["/srv/app/log", "/srv/app"])
 
@@ -173,3 +184,63 @@ def test_a_line_that_cannot_be_read_is_a_warning(host: FakeHost) -> None:
     end = run(FstabOperation, host, options(image="app", path="/srv/app", state="present"))
     assert end.warnings[0].startswith(f"{PATH}:1: ")
     assert host.files.texts[PATH] == "broken\n" + LINE
+
+
+@pytest.mark.parametrize("state", ["unmounted", "absent"])
+class TestRemoval:
+    def test_takes_no_look_into_what_is_mounted(self, host: FakeHost, state: str) -> None:
+        host.mounts.hold("/srv/app")
+        run(FstabOperation, host, options(image="app", path="/srv/app", state=state))
+        assert (host.mounts.log[0], host.files.looked) == ("unmount /srv/app", [])
+
+    def test_finds_a_mapping_that_has_no_link(self, host: FakeHost, state: str) -> None:
+        host.kernel.links = False
+        host.mounts.hold("/srv/app")
+        ritual(FstabOperation, host, options(image="app", path="/srv/app", state=state))
+        assert len(host.mounts.held) == 1
+
+    def test_finds_every_mapping_of_the_image(self, host: FakeHost, state: str) -> None:
+        host.kernel.mapped = [device(), device(number=1)]
+        host.mounts.hold("/srv/app")
+        host.mounts.hold("/srv/other", (252, 16))
+        ritual(FstabOperation, host, options(image="app", path=None, state=state))
+        assert len(host.mounts.held) == 1
+
+    def test_leaves_what_is_mounted_over_the_image(self, host: FakeHost, state: str) -> None:
+        host.files.texts = {PATH: LINE}
+        host.mounts.hold("/srv/app")
+        host.mounts.hold("/srv/app", (8, 2))
+        end = run(FstabOperation, host, options(image="app", path="/srv/app", state=state))
+        assert [failure["index"] for failure in end.result["failures"]] == [0]
+        assert "/dev/sdb1 is mounted over it" in end.result["msg"]
+        assert (end.done, len(host.mounts.held), host.files.texts) == ([], 3, {PATH: LINE})
+
+    def test_follows_a_symbolic_link_to_the_mount(self, host: FakeHost, state: str) -> None:
+        host.files.paths["/srv/app"] = PathFacts("/data/app", "directory", False, Ownership())
+        host.mounts.hold("/data/app")
+        run(FstabOperation, host, options(image="app", path="/srv/app", state=state))
+        assert host.mounts.log[0] == "unmount /data/app"
+
+    def test_asks_no_cluster_where_nothing_is_mapped(self, host: FakeHost, state: str) -> None:
+        host.kernel.mapped = []
+        run(FstabOperation, host, options(image="app", path="/srv/app", state=state))
+        assert host.cluster.log == []
+
+    def test_takes_a_name_that_could_not_be_mapped(self, host: FakeHost, state: str) -> None:
+        line = LINE.replace("app", "a~b")
+        host.files.texts = {PATH: "# mine\n" + line}
+        end = run(FstabOperation, host, options(image="a~b", path="/srv/a~b", state=state))
+        assert not end.failed
+        assert host.files.texts == {PATH: "# mine\n" + (line if state == "unmounted" else "")}
+
+
+def test_a_mapping_that_has_no_link_is_not_mounted(host: FakeHost) -> None:
+    host.kernel.links = False
+    end = run(FstabOperation, host, options(image="app", path="/srv/app"))
+    assert "rbd/app is not mapped on this host" in end.result["msg"]
+    assert host.files.texts == {}
+
+
+def test_mounted_here_and_absent_everywhere_contradict_each_other(host: FakeHost) -> None:
+    wish = options({"image": "app", "path": "/srv/app"}, {"image": "app", "state": "absent"})
+    assert run(FstabOperation, host, wish).failed

@@ -63,6 +63,7 @@ def test_unreadable_items_are_all_reported_before_the_cluster_is_asked() -> None
 def test_a_repeated_image_is_refused() -> None:
     end = run(ImageOperation, FakeHost(), options({"image": "a", "size": "1G"}, {"image": "rbd/a", "size": "2G"}))
     assert "item 0 of the same list names it already" in end.result["msg"]
+    assert [(failure["index"], failure["item"]) for failure in end.result["failures"]] == [(1, "rbd/a")]
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -94,6 +95,13 @@ def test_an_image_mapped_here_is_not_removed_but_another_clusters_does_not_matte
         "mapped on this host as /dev/rbd1"
         in run(ImageOperation, host, options(image="app", state="absent")).result["msg"]
     )
+
+
+def test_the_hosts_mappings_are_read_once() -> None:
+    host = FakeHost()
+    host.cluster.images = {"rbd/a": facts(), "rbd/b": facts(image_id="b")}
+    run(ImageOperation, host, options({"image": "a"}, {"image": "b"}, {"image": "c", "size": "1G"}))
+    assert host.kernel.log == ["devices"]
 
 
 def test_an_empty_list_asks_for_nothing() -> None:

@@ -70,3 +70,13 @@ def test_a_keyring_that_is_only_asked_for_is_warned_of_if_others_can_read_it(tmp
 def test_the_default_path_is_where_ceph_looks_first() -> None:
     end = run(make, FakeHost(), {**options(Path("/")), "path": None, "cluster": "no-such-cluster"})
     assert "/etc/ceph/no-such-cluster.client.app.keyring" in end.result["msg"]
+
+
+@pytest.mark.parametrize("user", ["a]b", "app]\n[client.admin"])
+def test_a_user_that_a_keyring_cannot_hold_is_refused_and_nothing_is_written(tmp_path: Path, user: str) -> None:
+    path = tmp_path / "keyring"
+    path.write_text(TEXT)
+    end = run(make, FakeHost(), {**options(path, key=CANARY), "user": user})
+    assert "a keyring cannot hold such a name" in end.result["msg"]
+    assert path.read_text() == TEXT
+    assert CANARY not in everything(end)

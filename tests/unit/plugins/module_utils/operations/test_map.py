@@ -74,9 +74,35 @@ def test_the_image_is_mapped_by_the_words_that_rbdmap_will_use(host: FakeHost) -
     ]
 
 
-def test_present_asks_neither_the_cluster_nor_the_kernel_to_change(host: FakeHost) -> None:
-    run(MapOperation, host, options(image="none", state="present"))
-    assert (host.cluster.log, host.kernel.argv) == ([], [])
+def test_present_asks_neither_the_cluster_nor_the_kernel(host: FakeHost) -> None:
+    end = run(MapOperation, host, options(image="none", state="present"))
+    assert (host.cluster.log, host.kernel.log, host.kernel.argv) == ([], [], [])
+    assert end.result["images"] == [{"image": "rbd/none", "device": None, "link": "/dev/rbd/rbd/none"}]
+
+
+def test_a_name_that_could_not_be_mapped_can_be_removed(host: FakeHost) -> None:
+    host.kernel.mapped = [device(replace(APP, image="a~b"))]
+    host.files.texts = {PATH: "# mine\nrbd/a~b id=app\n"}
+    ritual(MapOperation, host, options(image="a~b", state="absent"))
+    assert (host.kernel.mapped, host.files.texts) == ([], {PATH: "# mine\n"})
+    assert "udev or rbdmap would change" in run(MapOperation, host, options(image="a~b")).result["msg"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_an_image_that_took_over_the_name_of_a_mapped_one_is_refused_and_gets_no_line(
+    host: FakeHost, check: bool
+) -> None:
+    host.kernel.mapped = [device(image_id="renamed")]
+    end = run(MapOperation, host, options({"image": "log"}, {"image": "app"}), check)
+    assert [failure["index"] for failure in end.result["failures"]] == [1]
+    assert "image id renamed" in end.result["failures"][0]["msg"]
+    assert (end.done, host.files.texts) == ([], {})
+
+
+def test_a_mapping_of_a_renamed_image_can_be_unmapped(host: FakeHost) -> None:
+    host.kernel.mapped = [device(image_id="renamed")]
+    run(MapOperation, host, options(image="app", state="unmapped"))
+    assert host.kernel.mapped == []
 
 
 def test_absent_asks_no_cluster_where_nothing_is_mapped(host: FakeHost) -> None:
@@ -157,6 +183,12 @@ def test_check_mode_before_the_host_is_prepared_predicts_with_one_warning(host: 
     assert end.done == [("map", "rbd/app"), ("map", "rbd/log"), ("edit_file", PATH)]
     assert len(end.warnings) == 1
     assert "there is no ceph.conf" in run(MapOperation, host, options(image="app")).result["msg"]
+
+
+def test_check_mode_before_the_host_is_prepared_takes_what_has_the_name_for_the_image(host: FakeHost) -> None:
+    host.cluster.refusal = ClusterUnprepared("reach the cluster", "there is no ceph.conf")
+    host.kernel.mapped = [device()]
+    assert run(MapOperation, host, options(image="app"), check=True).done == [("edit_file", PATH)]
 
 
 def test_a_cluster_in_another_place_is_named_in_the_line(host: FakeHost) -> None:

@@ -48,6 +48,11 @@ def test_disagreement_is_a_result_and_no_failure(host: FakeHost) -> None:
     assert [row["image"] for row in end.result["drift"]] == ["rbd/app", "rbd/app"]
 
 
+@pytest.mark.parametrize("path", ["/srv/app/", "//srv/./app"])
+def test_a_mount_point_may_be_spelled_otherwise(host: FakeHost, path: str) -> None:
+    assert run(MapInfoOperation, host, options({"image": "app", "path": path})).result["drift"] == []
+
+
 def test_without_images_the_cluster_is_not_asked(host: FakeHost) -> None:
     end = run(MapInfoOperation, host, options())
     assert [image["image"] for image in end.result["images"]] == ["rbd/app"]
@@ -66,10 +71,11 @@ def test_a_cluster_that_is_away_is_an_error(host: FakeHost) -> None:
 
 
 def test_bytes_that_are_no_text_can_be_returned(host: FakeHost) -> None:
-    host.mounts.held.append(mount("/srv/\udcff", number=60))
+    host.mounts.held[-1] = mount("/srv/\udcff")
     end = run(MapInfoOperation, host, options())
     json.dumps(end.result, ensure_ascii=False).encode("utf-8")
-    assert "/srv/\\xff" in end.result["drift"][0]["cause"]
+    assert end.result["images"][0]["mounts"][0]["path"] == "/srv/\\xff"
+    assert "/srv/\\xff" in end.result["drift"][1]["cause"]
 
 
 def test_bad_items_are_all_reported(host: FakeHost) -> None:

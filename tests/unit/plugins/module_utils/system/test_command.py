@@ -85,9 +85,9 @@ def test_the_complaint_is_one_line(completed: Completed, complaint: str) -> None
     assert completed.complaint == complaint
 
 
-@pytest.mark.xfail(reason="only FileNotFoundError is told apart when a program is started", strict=True)
 def test_a_program_that_may_not_be_run_is_an_error_of_ours(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.touch(mode=0o644)
-    with pytest.raises(RbdError):
+    with pytest.raises(RbdError, match=r"^Cannot run .*: Permission denied\.") as refused:
         run([str(program)], 10)
+    assert is_sentence(refused.value)

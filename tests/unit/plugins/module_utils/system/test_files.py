@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,12 +17,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
-from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import Ownership
+from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import NO_OWNERSHIP, Ownership, PathFacts
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.files import HostFiles
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import is_sentence
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 files = HostFiles()
+
+# The id in an entry of an access list that names nobody.
+NOBODY = 2**32 - 1
 
 
 def append(text: str) -> str:
@@ -88,7 +92,6 @@ class TestEdit:
         assert (path.stat().st_uid, path.stat().st_gid) == (12, 34)
 
     @needs_root
-    @pytest.mark.xfail(reason="_take_over compares with the process's group, not with the new file's", strict=True)
     def test_the_group_is_kept_where_the_directory_gives_its_own(self, tmp_path: Path) -> None:
         os.chown(tmp_path, 0, 34)
         path = tmp_path / "x"
@@ -108,6 +111,24 @@ class TestEdit:
             pytest.skip("this file system has no attributes")
         files.edit(str(path), append, 0o640)
         assert os.getxattr(path, "user.note") == b"mine"
+
+    @needs_root
+    def test_an_access_list_is_kept_and_what_belongs_to_the_old_content_is_not(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.touch()
+        # Version 2, then entries of tag, permissions and id: owner rw, user 12 r, group r, mask r, others none.
+        entries = [(1, 6, NOBODY), (2, 4, 12), (4, 4, NOBODY), (16, 4, NOBODY), (32, 0, NOBODY)]
+        access = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+        try:
+            os.setxattr(path, "system.posix_acl_access", access)
+            os.setxattr(path, "trusted.digest", b"of the old content")
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.EPERM):
+                raise
+            pytest.skip("this file system has no such attributes")
+        files.edit(str(path), append, 0o600)
+        assert os.listxattr(path) == ["system.posix_acl_access"]
+        assert os.getxattr(path, "system.posix_acl_access") == access
 
     @pytest.mark.parametrize("target", ["real", "sub/real", "missing"])
     def test_a_symbolic_link_is_written_through(self, tmp_path: Path, target: str) -> None:
@@ -192,7 +213,7 @@ class TestLook:
             "empty": ("directory", True),
             "full/file": ("other", False),
             "none": ("absent", True),
-            "full/file/x": ("absent", True),
+            "full/file/x": ("other", False),
         }
 
     @pytest.mark.parametrize("target", ["real", "missing"])
@@ -201,12 +222,18 @@ class TestLook:
         (tmp_path / "link").symlink_to(target)
         assert files.look(str(tmp_path / "link")).real == str(tmp_path / target)
 
+    @pytest.mark.parametrize("target", ["real", "missing"])
+    def test_where_a_path_leads_without_a_look_at_it(self, tmp_path: Path, target: str) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link").symlink_to(target)
+        found = files.resolve(str(tmp_path / "link"))
+        assert found == PathFacts(str(tmp_path / target), "unknown", False, NO_OWNERSHIP)
+
     def test_ownership(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o2751)
         assert files.look(str(tmp_path)).ownership == Ownership(os.geteuid(), tmp_path.stat().st_gid, 0o2751)
 
     @needs_root
-    @pytest.mark.xfail(reason="the directory is read outside of the try", strict=True)
     def test_a_directory_that_cannot_be_listed_is_an_error_of_ours(self, tmp_path: Path) -> None:
         for above in (tmp_path, *tmp_path.parents[:3]):
             above.chmod(0o755)
@@ -234,6 +261,15 @@ class TestMountPoint:
         files.make_directory(str(path), 0o755)
         files.make_directory(str(path), 0o755)
         assert path.is_dir()
+
+    @pytest.mark.parametrize("umask", [0o077, 0o000])
+    def test_the_umask_does_not_decide_on_its_mode(self, tmp_path: Path, umask: int) -> None:
+        before = os.umask(umask)
+        try:
+            files.make_directory(str(tmp_path / "a"), 0o755)
+        finally:
+            os.umask(before)
+        assert (tmp_path / "a").stat().st_mode & 0o7777 == 0o755
 
     def test_a_file_in_the_way_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "a").touch()
