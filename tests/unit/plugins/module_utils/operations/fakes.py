@@ -170,9 +170,11 @@ class FakeMounts:
         self.log.append(f"mount {path}")
         if path == self.refuses:
             raise RbdError(f"mount {path}", "wrong fs type", "Check it.")
-        lines = [line.split() for line in self.files.texts[fstab].splitlines()]
-        (source,) = [line[0] for line in lines if line[1:2] == [path]]
-        device = next(device for device in self.kernel.mapped if device.spec.device == source)
+        lines = [line.split() for line in self.files.texts.get(fstab, "").splitlines()]
+        sources = [line[0] for line in lines if line[1:2] == [path]]
+        if not sources:
+            raise RbdError(f"mount {path}", f"it is not in {fstab}", "Add it.")
+        device = next(device for device in self.kernel.mapped if device.spec.device == sources[0])
         self.hold(path, device.devno)
 
     def hold(self, path: str, devno: tuple[int, int] = (252, 0)) -> None:

@@ -241,6 +241,12 @@ def test_a_mapping_that_has_no_link_is_not_mounted(host: FakeHost) -> None:
     assert host.files.texts == {}
 
 
-def test_mounted_here_and_absent_everywhere_contradict_each_other(host: FakeHost) -> None:
-    wish = options({"image": "app", "path": "/srv/app"}, {"image": "app", "state": "absent"})
-    assert run(FstabOperation, host, wish).failed
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize("state", ["unmounted", "absent"])
+def test_mounted_here_and_gone_from_everywhere_contradict_each_other(host: FakeHost, turn: int, state: str) -> None:
+    # Else each run would undo what the one before it did.
+    host.files.texts = {PATH: LINE}
+    host.mounts.hold("/srv/app")
+    items = [{"image": "app", "path": "/srv/app"}, {"image": "app", "state": state}][::turn]
+    end = run(FstabOperation, host, options(*items))
+    assert (end.failed, end.done) == (True, [])
