@@ -130,16 +130,30 @@ def find(host: Host, spec: ImageSpec) -> Found:
 
 
 def drift(host: Host, declared: Declared, found: Found) -> list[dict[str, Any]]:
-    """Every disagreement about one image: a row each, with its cause."""
+    """Every disagreement about one image: a row each, with its cause.
+
+    ``at_next_map`` marks what only a new mapping mends, and so nobody can without an interruption.
+    """
     if declared.absent:
-        return [{"image": declared.name, "cause": cause} for cause in _leftovers(found)]
+        return [_row(declared, cause) for cause in _leftovers(found)]
     causes = [
         *_mapping_causes(found),
         *_foreign_causes(host, found),
         *_mount_causes(found),
         *_path_causes(declared, found),
     ]
-    return [{"image": declared.name, "cause": cause} for cause in causes]
+    rows = [_row(declared, cause) for cause in causes]
+    return rows + [_row(declared, cause, at_next_map=True) for cause in _live_causes(found)]
+
+
+def _row(declared: Declared, cause: str, at_next_map: bool = False) -> dict[str, Any]:
+    return {"image": declared.name, "cause": cause, "at_next_map": at_next_map}
+
+
+def _live_causes(found: Found) -> Iterable[str]:
+    if found.line is not None and found.devices:
+        for clause in live_differences(found.line, found.devices[0]):
+            yield f"the mapping {found.devices[0].path} differs from its rbdmap line: {clause}"
 
 
 def _mapping_causes(found: Found) -> Iterable[str]:
@@ -153,9 +167,6 @@ def _mapping_causes(found: Found) -> Iterable[str]:
         yield f"rbdmap has more lines for it (line {found.line_number}, and {_numbers(found.more_lines)})"
     if len(found.devices) > 1:
         yield f"it is mapped more than once: {', '.join(device.path for device in found.devices)}"
-    if found.line is not None and found.devices:
-        for clause in live_differences(found.line, found.devices[0]):
-            yield f"the mapping {found.devices[0].path} differs from its rbdmap line: {clause}"
 
 
 def _leftovers(found: Found) -> Iterable[str]:

@@ -83,16 +83,22 @@ class RemoveImage(Action):
 
 
 def plan_image(
-    index: int, request: ImageRequest, facts: ImageFacts | None, mapped: Sequence[KrbdDevice] = ()
+    index: int,
+    request: ImageRequest,
+    facts: ImageFacts | None,
+    mapped: Sequence[KrbdDevice] = (),
+    check_mode: bool = False,
 ) -> list[Action]:
     """The steps for one image.
 
     :param facts: the image as it is, or None without such an image.
     :param mapped: the image's mappings on this host.
+    :param check_mode: an image that is mapped here may be one that an earlier task of the same run
+        would have unmapped.
     :raises RbdError: it would shrink, it lacks a size, or it is in use.
     """
     if request.state == "absent":
-        return _plan_absent(index, request, facts, mapped)
+        return _plan_absent(index, request, facts, () if check_mode else mapped, bool(mapped) and check_mode)
     if facts is None:
         return [_create(index, request)]
     if request.size is None or request.size == facts.size:
@@ -118,7 +124,7 @@ def _create(index: int, request: ImageRequest) -> Action:
 
 
 def _plan_absent(
-    index: int, request: ImageRequest, facts: ImageFacts | None, mapped: Sequence[KrbdDevice]
+    index: int, request: ImageRequest, facts: ImageFacts | None, mapped: Sequence[KrbdDevice], own_watch: bool
 ) -> list[Action]:
     if facts is None:
         return []
@@ -127,7 +133,7 @@ def _plan_absent(
         raise RbdError(
             what, f"it is mapped on this host as {mapped[0].path}", "Unmap it first (rbd_map, state absent)."
         )
-    if facts.watchers:
+    if facts.watchers and not own_watch:
         raise RbdError(
             what,
             f"it is in use by {', '.join(str(watcher) for watcher in facts.watchers)}",

@@ -99,13 +99,13 @@ def plan_mapping(index: int, request: MapRequest, current: MapCurrent, check_mod
     """The steps for one live mapping; its line is planned by :func:`plan_rbdmap_file`.
 
     :param check_mode: an image that does not exist yet may be one that an earlier task of the same
-        run would have created.
+        run would have created, and one that is mounted still may be one that it would have unmounted.
     :raises RbdError: the image cannot be mapped, or its device is in use.
     """
     if request.state == "mapped":
         return _plan_mapped(index, request, current, check_mode)
     if request.state in ("unmapped", "absent"):
-        return _plan_unmapped(index, request, current)
+        return _plan_unmapped(index, request, current, check_mode)
     return []
 
 
@@ -168,10 +168,11 @@ def _refuse_unsupported(what: str, request: MapRequest, facts: ImageFacts, suppo
         )
 
 
-def _plan_unmapped(index: int, request: MapRequest, current: MapCurrent) -> list[Action]:
+def _plan_unmapped(index: int, request: MapRequest, current: MapCurrent, check_mode: bool) -> list[Action]:
     for device in current.own:
         held = mounts_of(device, current.mounts)
-        if held:
+        # In check mode an earlier task of the same run may be what would have unmounted it.
+        if held and not check_mode:
             raise RbdError(
                 f"unmap {request.spec}",
                 f"{device.path} is mounted at {', '.join(sorted({mount.path for mount in held}))}",
@@ -187,21 +188,25 @@ def plan_rbdmap_file(path: str, text: str | None, requests: Sequence[MapRequest]
     """
 
     def edit(content: str) -> str:
-        lines = RbdmapFile.decode(content)
-        for request in requests:
-            if request.state in KEPT:
-                lines = lines.set(request.entry)
-            elif request.state == "absent":
-                lines = lines.remove(request.spec)
-        return lines.encode()
+        return _edited(content, requests).encode()
 
     new = edit(text or "")
     return [] if new == (text or "") else [EditFile(None, path, text, new, edit, redact)]
 
 
-def rbdmap_faults(path: str, text: str | None) -> list[str]:
-    """A sentence for each line that rbdmap cannot read; such lines are kept as they are."""
-    faults = RbdmapFile.decode(text or "").faults()
+def _edited(content: str, requests: Sequence[MapRequest]) -> RbdmapFile:
+    lines = RbdmapFile.decode(content)
+    for request in requests:
+        if request.state in KEPT:
+            lines = lines.set(request.entry)
+        elif request.state == "absent":
+            lines = lines.remove(request.spec)
+    return lines
+
+
+def rbdmap_faults(path: str, text: str | None, requests: Sequence[MapRequest]) -> list[str]:
+    """A sentence for each line that rbdmap will not read as it seems to be meant, even after the edit."""
+    faults = _edited(text or "", requests).faults()
     return [f"{path}:{line.number}: {line.fault}. The line is kept as it is." for line in faults]
 
 

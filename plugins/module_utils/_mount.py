@@ -286,20 +286,24 @@ def plan_fstab_file(path: str, text: str | None, requests: Sequence[MountRequest
     """
 
     def edit(content: str) -> str:
-        lines = FstabFile.decode(content)
-        for request in requests:
-            # unmounted leaves the line alone, as in ansible.posix.mount.
-            if request.state in KEPT:
-                lines = lines.set(request.entry())
-            elif request.state == "absent":
-                lines = lines.remove(source=request.spec.device, path=request.path)
-        return lines.encode()
+        return _edited(content, requests).encode()
 
     new = edit(text or "")
     return [] if new == (text or "") else [EditFile(None, path, text, new, edit, redact)]
 
 
-def fstab_faults(path: str, text: str | None) -> list[str]:
-    """A sentence for each line that mount cannot read; such lines are kept as they are."""
-    faults = FstabFile.decode(text or "").faults()
+def _edited(content: str, requests: Sequence[MountRequest]) -> FstabFile:
+    lines = FstabFile.decode(content)
+    for request in requests:
+        # unmounted leaves the line alone, as in ansible.posix.mount.
+        if request.state in KEPT:
+            lines = lines.set(request.entry())
+        elif request.state == "absent":
+            lines = lines.remove(source=request.spec.device, path=request.path)
+    return lines
+
+
+def fstab_faults(path: str, text: str | None, requests: Sequence[MountRequest]) -> list[str]:
+    """A sentence for each line that mount will not read as it seems to be meant, even after the edit."""
+    faults = _edited(text or "", requests).faults()
     return [f"{path}:{line.number}: {line.fault}. The line is kept as it is." for line in faults]

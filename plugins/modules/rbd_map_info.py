@@ -95,13 +95,16 @@ images:
       type: list
       elements: dict
 drift:
-  description: Every disagreement, with the C(image) and the C(cause).
+  description:
+    - Every disagreement, with the C(image) and the C(cause).
+    - With C(at_next_map) it is one that only a new mapping mends, such as a changed map option.
   returned: success
   type: list
   elements: dict
   sample:
     - image: rbd/app-data
       cause: rbdmap has a line for it (line 3), but it is not mapped
+      at_next_map: false
 service:
   description: The rbdmap service in systemd's words, with C(name), C(enabled) and C(active).
   returned: success

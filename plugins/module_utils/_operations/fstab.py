@@ -65,7 +65,7 @@ class FstabOperation:
         live = _plan.plan_items(self._requests, plan_one)
         edit = _mount.plan_fstab_file(self._fstab, text, self._requests)
         actions = (*_mount.unmounts_first(live), *edit, *_mount.mounts_last(live))
-        return _plan.Plan(actions, tuple(_mount.fstab_faults(self._fstab, text)))
+        return _plan.Plan(actions, tuple(_mount.fstab_faults(self._fstab, text, self._requests)))
 
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""

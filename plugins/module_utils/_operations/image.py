@@ -79,7 +79,7 @@ class ImageOperation:
         image_id = facts.image_id if facts else None
         same_id = [device for device in self._devices() if device.image_id == image_id]
         mapped = [device for device in same_id if device.fsid == self._session.fsid()]
-        return _image.plan_image(index, request, facts, mapped)
+        return _image.plan_image(index, request, facts, mapped, self._module.check_mode)
 
     def _devices(self) -> tuple[KrbdDevice, ...]:
         """The host's mappings, read once."""

@@ -50,7 +50,7 @@ class MapOperation:
         self._requests = _plan.parse_items(params, "images", self._options, self._parse)
         path = params["rbdmap_file"]
         text = self._files.read(path)
-        self._warnings.extend(_mapping.rbdmap_faults(path, text))
+        self._warnings.extend(_mapping.rbdmap_faults(path, text, self._requests))
         live = [request for request in self._requests if request.state != "present"]
         actions: list[_plan.Action] = []
         if live:

@@ -9,17 +9,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-RBDMAP_BEFORE = (
-    "# RbdDevice\t\tParameters\n#poolname/imagename\tid=client,keyring=/etc/ceph/ceph.client.keyring\n\n  # kept\n"
-)
-FSTAB_BEFORE = "LABEL=root\t/   ext4 defaults 0 1 # the disk\n\n# by hand, by  someone\ntmpfs /mnt\ttmpfs noauto"
+# What prepare.yml has kept of the files.
+RBDMAP_BEFORE = "/root/rbdmap.before"
+FSTAB_BEFORE = "/root/fstab.before"
 
 MOUNTS = {
-    "/srv/existing": ("rbd/existing", "ext4"),
-    "/srv/fresh": ("rbd/fresh", "xfs"),
-    "/srv/notes": ("data/team/notes", "ext4"),
+    "/srv/existing": ("molecule/existing", "ext4"),
+    "/srv/fresh": ("molecule/fresh", "xfs"),
+    "/srv/notes": ("molecule-data/team/notes", "ext4"),
 }
-UNMOUNTED = "rbd/existing@golden"
+UNMOUNTED = "molecule/existing@golden"
 KEYRING = "/etc/ceph/ceph.client.app.keyring"
 
 

@@ -12,20 +12,20 @@ PARAMETERS = f"id=app,keyring={KEYRING}"
 
 
 def test_rbdmap_has_what_was_in_it_and_a_line_for_each_image(host: Host) -> None:
-    assert host.file("/etc/ceph/rbdmap").content_string == RBDMAP_BEFORE + (
-        f"rbd/existing {PARAMETERS}\n"
-        f"rbd/fresh {PARAMETERS},options='lock_on_read,queue_depth=64'\n"
-        f"data/team/notes {PARAMETERS}\n"
-        f"rbd/existing@golden {PARAMETERS}\n"
+    assert host.file("/etc/ceph/rbdmap").content_string == host.file(RBDMAP_BEFORE).content_string + (
+        f"molecule/existing {PARAMETERS}\n"
+        f"molecule/fresh {PARAMETERS},options='lock_on_read,queue_depth=64'\n"
+        f"molecule-data/team/notes {PARAMETERS}\n"
+        f"molecule/existing@golden {PARAMETERS}\n"
     )
 
 
 def test_fstab_has_what_was_in_it_and_a_line_for_each_mount(host: Host) -> None:
-    assert host.file("/etc/fstab").content_string == FSTAB_BEFORE + (
+    assert host.file("/etc/fstab").content_string == host.file(FSTAB_BEFORE).content_string + (
         "\n"
-        "/dev/rbd/rbd/existing\t/srv/existing\text4\tnoauto,_netdev\t0\t0\n"
-        "/dev/rbd/rbd/fresh\t/srv/fresh\txfs\tnoauto,_netdev,noatime\t0\t0\n"
-        "/dev/rbd/data/team/notes\t/srv/notes\text4\tnoauto,_netdev\t0\t0\n"
+        "/dev/rbd/molecule/existing\t/srv/existing\text4\tnoauto,_netdev\t0\t0\n"
+        "/dev/rbd/molecule/fresh\t/srv/fresh\txfs\tnoauto,_netdev,noatime\t0\t0\n"
+        "/dev/rbd/molecule-data/team/notes\t/srv/notes\text4\tnoauto,_netdev\t0\t0\n"
     )
 
 
@@ -53,7 +53,7 @@ def test_the_mount_point_has_its_ownership(host: Host) -> None:
 
 
 def test_the_kernel_uses_the_map_options(host: Host) -> None:
-    number = host.check_output("readlink -f /dev/rbd/rbd/fresh").removeprefix("/dev/rbd")
+    number = host.check_output("readlink -f /dev/rbd/molecule/fresh").removeprefix("/dev/rbd")
     config = host.check_output("cat /sys/bus/rbd/devices/%s/config_info", number)
     assert "queue_depth=64" in config
     assert "lock_on_read" in config
