@@ -196,6 +196,8 @@ def _mount_causes(found: Found) -> Iterable[str]:
         if line.fault is not None:
             yield f"line {line.number} of fstab does not do what it seems to: {line.fault}"
     lined, live = _paths(found)
+    if len(found.fstab) > 1:
+        yield f"fstab has more than one line for it (lines {_numbers(line.number for line in found.fstab)})"
     for path in sorted(lined - live):
         yield f"fstab mounts it at {path}, but it is not mounted there"
     # Beside its own mount an image may have bind mounts, as containers make them.

@@ -144,12 +144,13 @@ def _refuse_foreign(what: str, spec: ImageSpec, current: MapCurrent) -> None:
 
 def _refuse_renamed(what: str, current: MapCurrent) -> None:
     """A mapping keeps its image when that is renamed or removed, and another one gets its name."""
+    now = current.facts.image_id if current.facts else None
     for device in current.own:
-        if current.facts is not None and device.image_id != current.facts.image_id:
+        if device.image_id != now:
             raise RbdError(
                 what,
-                f"{device.path} is another image that had this name when it was mapped (image id {device.image_id}, "
-                f"while the image of this name has {current.facts.image_id})",
+                f"{device.path} is another image that had this name when it was mapped (image id {device.image_id}); "
+                + (f"the image of this name has {now}" if now else "no image has this name now"),
                 f"Unmount and unmap {device.path} first.",
             )
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ._errors import RbdError
+from ._errors import ItemErrors, ItemFailure, RbdError
 from ._fstab_file import FstabEntry, FstabFile, redact
 from ._image_spec import ImageSpec
 from ._krbd_device import KrbdDevice, mounts_of
@@ -136,6 +136,8 @@ def tidy_path(path: str) -> str:
     what = f"use the mount point {path!r}"
     if not path.startswith("/"):
         raise RbdError(what, "it is not an absolute path", "Begin it with a slash.")
+    if "\0" in path:
+        raise RbdError(what, "it has a NUL byte", "Write the path without.")
     if ".." in path.split("/"):
         raise RbdError(what, "it has a '..' in it", "Write the path without.")
     tidy = "/" + posixpath.normpath(path).lstrip("/")
@@ -154,15 +156,21 @@ def plan_unmount(index: int, request: MountRequest, current: MountCurrent) -> li
     real = current.path.real if current.path else None
     going = [mount for mount in current.own if request.path is None or mount.path in (request.path, real)]
     for mount in going:
-        seen = at(current.mounts, mount.path)
-        if seen not in current.own:
-            raise RbdError(
-                f"unmount {request.spec} from {mount.path}",
-                f"{seen.source if seen else 'something'} is mounted over it",
-                "Unmount that first.",
-            )
+        _refuse_covered(request, mount, current)
     # The mount made last lies on top of earlier ones at the same path.
     return [Unmount(index, mount.path, request.spec) for mount in reversed(going)]
+
+
+def _refuse_covered(request: MountRequest, mount: Mount, current: MountCurrent) -> None:
+    """The program umount takes the topmost mount at a path, whosever it is."""
+    stack = [other for other in current.mounts if other.path == mount.path]
+    above = [other for other in stack[stack.index(mount) :] if other not in current.own]
+    if above or at(current.mounts, mount.path) not in current.own:
+        raise RbdError(
+            f"unmount {request.spec} from {mount.path}",
+            f"{above[-1].source if above else 'something'} is mounted over it",
+            "Unmount that first.",
+        )
 
 
 def unmounts_first(actions: Sequence[Action]) -> list[Action]:
@@ -196,7 +204,7 @@ def plan_mount(index: int, request: MountRequest, current: MountCurrent, check_m
     if _mounted_there(what, current, current.path):
         differing = request.ownership.differing_from(current.path.ownership)
         return [SetOwnership(index, request.path, current.path.ownership, differing)] if differing else []
-    _refuse_mount_point(what, request.path, current.path)
+    refuse_mount_point(what, request.path, current.path)
     made: list[Action] = [MakeMountPoint(index, request.path)] if current.path.kind == "absent" else []
     return [*made, MountImage(index, request.path, request.spec, request.ownership)]
 
@@ -217,7 +225,11 @@ def _mounted_there(what: str, current: MountCurrent, path: PathFacts) -> bool:
     return False
 
 
-def _refuse_mount_point(what: str, wanted: str, path: PathFacts) -> None:
+def refuse_mount_point(what: str, wanted: str, path: PathFacts) -> None:
+    """Refuse to mount over a file, over content, or through a symbolic link.
+
+    :raises RbdError: the mount point is none of nothing and an empty directory.
+    """
     if path.real != wanted:
         raise RbdError(
             what,
@@ -261,22 +273,26 @@ def _refuse_other_lines(request: MountRequest, fstab: FstabFile) -> None:
 
 
 def refuse_conflicts(requests: Sequence[MountRequest]) -> None:
-    """Refuse a list that asks for two images at one path, or for one image at two.
+    """Refuse a list that asks for two images at one path, for one image at two, or for a mount and its removal.
 
-    :raises RbdError: two of the requests exclude each other.
+    :raises ItemErrors: two of the requests exclude each other.
     """
-    seen: dict[str, MountRequest] = {}
-    for request in requests:
-        if request.state not in KEPT:
-            continue
-        for key in (str(request.spec), str(request.path)):
-            if key in seen:
-                raise RbdError(
-                    f"mount {request.name}",
-                    f"the same list has {seen[key].name}",
-                    "One image is mounted at one path, and one path takes one image.",
-                )
-            seen[key] = request
+    for index, request in enumerate(requests):
+        for other in requests[:index]:
+            clash = _clash(request, other)
+            if clash:
+                error = RbdError(f"keep {request.name} {request.state}", f"the same list has {other.name}", clash)
+                raise ItemErrors([ItemFailure(index, request.name, error)], len(requests))
+
+
+def _clash(one: MountRequest, other: MountRequest) -> str | None:
+    same_image, same_path = one.spec == other.spec, one.path == other.path
+    if one.state in KEPT and other.state in KEPT:
+        if same_image or same_path:
+            return "One image is mounted at one path, and one path takes one image."
+    elif same_image and (one.state in KEPT or other.state in KEPT) and (same_path or None in (one.path, other.path)):
+        return "Either mount it there or remove it."
+    return None
 
 
 def plan_fstab_file(path: str, text: str | None, requests: Sequence[MountRequest]) -> list[Action]:

@@ -95,8 +95,8 @@ class Plan:
         """The differences in the form that Ansible's ``--diff`` prints: one for each file, one for the rest."""
         shown = [
             {
-                "before_header": action.subject if action.old is not None else f"{action.subject} (absent)",
-                "after_header": action.subject,
+                "before_header": printable(action.subject) + ("" if action.old is not None else " (absent)"),
+                "after_header": printable(action.subject),
                 "before": printable(action.before()),
                 "after": printable(action.after()),
             }

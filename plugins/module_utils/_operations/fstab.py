@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _module, _mount, _plan
-from .._errors import RbdError
+from .._errors import ClusterUnprepared, RbdError
 from .._fstab_file import FstabFile
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice, mapped_as
@@ -46,6 +46,7 @@ class FstabOperation:
         self._files = ports.files
         self._need_bindings = ports.need_bindings
         self._requests: list[_mount.MountRequest] = []
+        self._warnings: list[str] = []
         self._stale = True
 
     def plan(self) -> _plan.Plan:
@@ -65,7 +66,8 @@ class FstabOperation:
         live = _plan.plan_items(self._requests, plan_one)
         edit = _mount.plan_fstab_file(self._fstab, text, self._requests)
         actions = (*_mount.unmounts_first(live), *edit, *_mount.mounts_last(live))
-        return _plan.Plan(actions, tuple(_mount.fstab_faults(self._fstab, text, self._requests)))
+        warnings = (*dict.fromkeys(self._warnings), *_mount.fstab_faults(self._fstab, text, self._requests))
+        return _plan.Plan(actions, warnings)
 
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""
@@ -102,7 +104,13 @@ class FstabOperation:
         if not named:
             return ()
         self._need_bindings()
-        fsid = self._session.fsid()
+        try:
+            fsid = self._session.fsid()
+        except ClusterUnprepared as error:
+            if not self._module.check_mode:
+                raise
+            self._warnings.append(f"{error} In check mode what has the name is taken for the image.")
+            return named
         return tuple(device for device in named if device.fsid == fsid)
 
     def _linked(self, spec: ImageSpec, own: tuple[KrbdDevice, ...]) -> KrbdDevice | None:
@@ -124,6 +132,9 @@ class FstabOperation:
         # systemd orders a mount against the network only if it knew its line before the mount was made.
         if self._stale:
             self._reload()
+        # Once more, since a mount made before it may have brought a directory with content to that path.
+        what = f"mount {action.spec} at {action.subject}"
+        _mount.refuse_mount_point(what, action.subject, self._files.look(action.subject))
         self._mounts.mount(action.subject, self._fstab)
         if action.ownership:
             self._files.set_ownership(action.subject, action.ownership)

@@ -49,7 +49,7 @@ class Files(Protocol):
         """Where a path leads, without a look at what is there (its kind is ``unknown``)."""
 
     def make_directory(self, path: str, mode: int) -> None:
-        """Make a directory with that mode, and the ones above it that are missing."""
+        """Make a directory with that mode, and the ones above it that are missing; one that is there stays as it is."""
 
     def set_ownership(self, path: str, ownership: Ownership) -> None:
         """Set owner, group and mode, as far as each is given."""
@@ -101,9 +101,12 @@ class HostFiles:
 
     def make_directory(self, path: str, mode: int) -> None:
         try:
-            os.makedirs(path, exist_ok=True)
-            # The umask must not decide.
-            os.chmod(path, mode)
+            # The task's umask must not decide whether services reach the mount point.
+            umask = os.umask(0o022)
+            try:
+                os.makedirs(path, mode=mode, exist_ok=True)
+            finally:
+                os.umask(umask)
         except OSError as error:
             raise RbdError(f"make the directory {path}", _reason(error), "Check what is above it.") from error
 

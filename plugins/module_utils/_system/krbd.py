@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -136,10 +137,10 @@ def _read_device(number: int) -> KrbdDevice | None:
             devno=parse_devno(_attribute(f"/sys/block/rbd{number}/dev")),
             config=_optional(f"{base}/config_info"),
         )
-    except FileNotFoundError:
-        # Being mapped or unmapped at this very moment.
-        return None
     except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENODEV):
+            # Being mapped or unmapped at this very moment.
+            return None
         raise RbdError(f"read {base}", error.strerror or str(error), "Run as root.") from error
 
 

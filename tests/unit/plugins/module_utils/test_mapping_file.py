@@ -80,7 +80,7 @@ def test_no_key_in_somebody_elses_line_is_shown() -> None:
 
 def test_a_line_that_cannot_be_read_is_told_with_its_number_and_kept() -> None:
     text = "# first\na/b/c/d x\n"
-    (sentence,) = rbdmap_faults(PATH, text)
+    (sentence,) = rbdmap_faults(PATH, text, [request("present")])
     assert sentence.startswith("/etc/ceph/rbdmap:2: ")
     assert sentence.endswith(". The line is kept as it is.")
     (action,) = plan_rbdmap_file(PATH, text, [request("present")])
@@ -89,4 +89,10 @@ def test_a_line_that_cannot_be_read_is_told_with_its_number_and_kept() -> None:
 
 
 def test_no_file_has_no_faults() -> None:
-    assert rbdmap_faults(PATH, None) == []
+    assert rbdmap_faults(PATH, None, []) == []
+
+
+def test_a_faulty_line_that_the_edit_mends_is_not_told() -> None:
+    text = "rbd/app id=app,queue_depth=64\n"
+    assert rbdmap_faults(PATH, text, [])
+    assert rbdmap_faults(PATH, text, [request("present")]) == []

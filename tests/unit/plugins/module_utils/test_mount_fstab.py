@@ -84,9 +84,15 @@ def test_no_password_is_shown() -> None:
 
 def test_a_line_that_cannot_be_read_is_told_with_its_number_and_kept() -> None:
     text = "# first\n/dev/sda1 /x ext4 defaults # why\n"
-    (sentence,) = fstab_faults(PATH, text)
+    (sentence,) = fstab_faults(PATH, text, [request("present")])
     assert sentence.startswith("/etc/fstab:2: ")
     assert sentence.endswith(". The line is kept as it is.")
     (action,) = plan_fstab_file(PATH, text, [request("present")])
     assert isinstance(action, EditFile)
     assert action.new.startswith(text)
+
+
+def test_a_faulty_line_that_the_edit_mends_is_not_told() -> None:
+    text = "/dev/rbd/rbd/app /srv/app xfs noauto,_netdev # why\n"
+    assert fstab_faults(PATH, text, [])
+    assert fstab_faults(PATH, text, [request("present")]) == []
