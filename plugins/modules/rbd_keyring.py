@@ -18,20 +18,12 @@ description:
   - Without O(key) and O(content) it only makes sure that the keyring is there and has a key for the user.
 extends_documentation_fragment:
   - cephclient.rbd._attributes
+  - cephclient.rbd._cluster
+notes:
+  - Without O(keyring), the keyring is C(/etc/ceph/<cluster>.client.<user>.keyring).
+  - The cluster is not asked. O(conf) and O(connect_timeout) have no effect; they are taken so that the defaults of the
+    action group C(cephclient.rbd.rbd) can be set for this module, too.
 options:
-  user:
-    description: The cephx user, without C(client.).
-    type: str
-    default: admin
-    aliases: [id]
-  cluster:
-    description: Name of the cluster; it is part of the default of O(path).
-    type: str
-    default: ceph
-  path:
-    description: Path of the keyring. The default is C(/etc/ceph/<cluster>.client.<user>.keyring).
-    type: path
-    aliases: [keyring]
   key:
     description: The key, as C(ceph auth get-key client.<user>) prints it.
     type: str
@@ -81,7 +73,7 @@ failures:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _module
+from ..module_utils import _argspec, _module
 from ..module_utils._operations.keyring import KeyringOperation
 
 
@@ -89,9 +81,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "user": {"type": "str", "default": "admin", "aliases": ["id"]},
-            "cluster": {"type": "str", "default": "ceph"},
-            "path": {"type": "path", "aliases": ["keyring"], "no_log": False},
+            **_argspec.CLUSTER,
             "key": {"type": "str", "no_log": True},
             "content": {"type": "str", "no_log": True},
         },

@@ -15,6 +15,7 @@ from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice
 from .._system import cluster
 from . import _ports
+from ._warnings import Warnings
 
 
 class FilesystemOperation:
@@ -33,7 +34,7 @@ class FilesystemOperation:
         self._kernel = ports.kernel
         self._devices = ports.devices
         self._requests: list[_filesystem.FilesystemRequest] = []
-        self._warnings: list[str] = []
+        self._warnings = Warnings(module.check_mode)
 
     def plan(self) -> _plan.Plan:
         """Look at each device; ask the cluster only about the ones in which blkid finds nothing."""
@@ -43,7 +44,7 @@ class FilesystemOperation:
             return _filesystem.plan_filesystem(index, request, self._read(request.spec), self._module.check_mode)
 
         actions = _plan.plan_items(self._requests, plan_one)
-        return _plan.Plan(tuple(actions), tuple(self._warnings))
+        return _plan.Plan(tuple(actions), self._warnings.all())
 
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""
@@ -61,9 +62,7 @@ class FilesystemOperation:
         try:
             return self._ask(spec, device, content)
         except ClusterUnprepared as error:
-            if not self._module.check_mode:
-                raise
-            self._warn(f"{error} In check mode this is taken for what an earlier task would have mended.")
+            self._warnings.excuse_unprepared(error)
             return _filesystem.FilesystemCurrent(None, None, device, content)
 
     def _ask(
@@ -73,7 +72,7 @@ class FilesystemOperation:
         if facts is None:
             if not self._module.check_mode:
                 raise RbdError(f"make a file system on {spec}", "there is no such image", "Check the name.")
-            self._warn(f"{spec} does not exist; in check mode it is taken for one that an earlier task creates.")
+            self._warnings.excuse_missing(spec)
             return _filesystem.FilesystemCurrent(None, None, device, content)
         if device is not None:
             self._require_same(spec, device, facts)
@@ -99,10 +98,6 @@ class FilesystemOperation:
             )
         if _filesystem.plan_filesystem(0, request, current, check_mode=False):
             self._devices.mkfs(current.device.path, action.fstype, action.mkfs_options)
-
-    def _warn(self, sentence: str) -> None:
-        if sentence not in self._warnings:
-            self._warnings.append(sentence)
 
 
 def _parse(item: dict[str, Any]) -> _filesystem.FilesystemRequest:

@@ -20,6 +20,7 @@ from .._mountinfo import Mount
 from .._ownership import Ownership
 from .._system import cluster
 from . import _ports
+from ._warnings import Warnings
 
 FSTAB_MODE = 0o644
 _NUMBER = re.compile(r"[0-9]+")
@@ -46,7 +47,7 @@ class FstabOperation:
         self._files = ports.files
         self._need_bindings = ports.need_bindings
         self._requests: list[_mount.MountRequest] = []
-        self._warnings: list[str] = []
+        self._warnings = Warnings(module.check_mode)
         self._stale = True
 
     def plan(self) -> _plan.Plan:
@@ -66,8 +67,8 @@ class FstabOperation:
         live = _plan.plan_items(self._requests, plan_one)
         edit = _mount.plan_fstab_file(self._fstab, text, self._requests)
         actions = (*_mount.unmounts_first(live), *edit, *_mount.mounts_last(live))
-        warnings = (*dict.fromkeys(self._warnings), *_mount.fstab_faults(self._fstab, text, self._requests))
-        return _plan.Plan(actions, warnings)
+        self._warnings.add(_mount.fstab_faults(self._fstab, text, self._requests))
+        return _plan.Plan(actions, self._warnings.all())
 
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""
@@ -107,9 +108,7 @@ class FstabOperation:
         try:
             fsid = self._session.fsid()
         except ClusterUnprepared as error:
-            if not self._module.check_mode:
-                raise
-            self._warnings.append(f"{error} In check mode what has the name is taken for the image.")
+            self._warnings.excuse_unprepared(error)
             return named
         return tuple(device for device in named if device.fsid == fsid)
 

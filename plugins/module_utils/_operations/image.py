@@ -16,6 +16,7 @@ from .._krbd_device import KrbdDevice
 from .._size import parse_size
 from .._system import cluster
 from . import _ports
+from ._warnings import Warnings
 
 
 class ImageOperation:
@@ -40,15 +41,13 @@ class ImageOperation:
     def plan(self) -> _plan.Plan:
         """Look every image up, over one connection."""
         self._requests = _plan.parse_items(self._module.params, "images", self._options, _parse)
-        warnings: tuple[str, ...] = ()
+        warnings = Warnings(self._module.check_mode)
         try:
             self._actions = _plan.plan_items(self._requests, self._plan_one)
         except ClusterUnprepared as error:
-            if not self._module.check_mode:
-                raise
-            warnings = (f"{error} In check mode this is taken for what an earlier task would have mended.",)
+            warnings.excuse_unprepared(error)
             self._actions = _plan.plan_items(self._requests, _predict_one)
-        return _plan.Plan(tuple(self._actions), warnings)
+        return _plan.Plan(tuple(self._actions), warnings.all())
 
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""

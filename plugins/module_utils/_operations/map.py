@@ -18,6 +18,7 @@ from .._mountinfo import Mount
 from .._rbdmap_file import RbdmapEntry
 from .._system import cluster
 from . import _ports
+from ._warnings import Warnings
 
 # As Debian's package installs it; it holds no secret.
 RBDMAP_MODE = 0o644
@@ -42,7 +43,7 @@ class MapOperation:
         self._files = ports.files
         self._need_bindings = ports.need_bindings
         self._requests: list[_mapping.MapRequest] = []
-        self._warnings: list[str] = []
+        self._warnings = Warnings(module.check_mode)
 
     def plan(self) -> _plan.Plan:
         """Read the rbdmap file, the kernel and the cluster, as far as the states need them."""
@@ -50,7 +51,7 @@ class MapOperation:
         self._requests = _plan.parse_items(params, "images", self._options, self._parse)
         path = params["rbdmap_file"]
         text = self._files.read(path)
-        self._warnings.extend(_mapping.rbdmap_faults(path, text, self._requests))
+        self._warnings.add(_mapping.rbdmap_faults(path, text, self._requests))
         live = [request for request in self._requests if request.state != "present"]
         actions: list[_plan.Action] = []
         if live:
@@ -58,7 +59,7 @@ class MapOperation:
             actions = self._plan_live()
         # Mapped first: a line for an image that cannot be mapped would hold up the next boot.
         actions.extend(_mapping.plan_rbdmap_file(path, text, self._requests))
-        return _plan.Plan(tuple(actions), tuple(self._warnings))
+        return _plan.Plan(tuple(actions), self._warnings.all())
 
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""
@@ -131,25 +132,19 @@ class MapOperation:
     def _ask(self, spec: ImageSpec) -> tuple[str | None, ImageFacts | None]:
         try:
             facts = self._session.look_up(spec)
-            if facts is None and self._module.check_mode:
-                self._warn(f"{spec} does not exist; in check mode it is taken for one that an earlier task creates.")
+            if facts is None:
+                self._warnings.excuse_missing(spec)
             return self._session.fsid(), facts
         except ClusterUnprepared as error:
-            if not self._module.check_mode:
-                raise
-            self._warn(f"{error} In check mode this is taken for what an earlier task would have mended.")
+            self._warnings.excuse_unprepared(error)
             return None, None
 
-    def _warn(self, sentence: str) -> None:
-        if sentence not in self._warnings:
-            self._warnings.append(sentence)
-
     def _warn_of_differences(self, request: _mapping.MapRequest, current: _mapping.MapCurrent) -> None:
-        for device in current.own:
-            for clause in _mapping.live_differences(request.entry, device):
-                self._warn(
-                    f"{request.spec} is mapped as {device.path}, but {clause}. That changes when it is mapped anew."
-                )
+        self._warnings.add(
+            f"{request.spec} is mapped as {device.path}, but {clause}. That changes when it is mapped anew."
+            for device in current.own
+            for clause in _mapping.live_differences(request.entry, device)
+        )
 
     def _map(self, action: _mapping.MapImage) -> None:
         """Map with the very words that rbdmap will use at boot, and make sure of what was mapped."""

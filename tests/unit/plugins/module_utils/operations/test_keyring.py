@@ -26,7 +26,7 @@ def make(module: Any, _session: object, _options: object, _ports: object) -> Ope
 
 
 def options(path: Path, **given: Any) -> dict[str, Any]:
-    return {"user": "app", "key": None, "content": None, "path": str(path), **given}
+    return {"user": "app", "key": None, "content": None, "keyring": str(path), **given}
 
 
 def everything(end: Run) -> str:
