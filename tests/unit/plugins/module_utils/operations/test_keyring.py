@@ -68,7 +68,7 @@ def test_a_keyring_that_is_only_asked_for_is_warned_of_if_others_can_read_it(tmp
 
 
 def test_the_default_path_is_where_ceph_looks_first() -> None:
-    end = run(make, FakeHost(), {**options(Path("/")), "path": None, "cluster": "no-such-cluster"})
+    end = run(make, FakeHost(), {**options(Path("/")), "keyring": None, "cluster": "no-such-cluster"})
     assert "/etc/ceph/no-such-cluster.client.app.keyring" in end.result["msg"]
 
 
