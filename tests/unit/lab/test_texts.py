@@ -36,7 +36,7 @@ def test_the_cluster_is_one_of_each_and_content() -> None:
 
 def test_a_cephx_key_has_the_layout_of_ceph() -> None:
     key = base64.b64decode(cephconf.cephx_key(bytes(range(16)), 0x01020304))
-    assert key == bytes.fromhex("0100" "04030201" "00000000" "1000") + bytes(range(16))  # fmt: skip
+    assert key == bytes.fromhex("0100 04030201 00000000 1000") + bytes(range(16))
 
 
 def test_a_long_key_has_another_type() -> None:
