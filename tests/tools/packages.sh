@@ -15,6 +15,10 @@ wanted_tools() {
     local python="${PYTHON:-python3}"
     command -v git >/dev/null || echo git
     command -v shellcheck >/dev/null || echo shellcheck
+    # The oracles of the unit tests: what systemd makes of an fstab, and what the kernel unpacks.
+    [[ -x /usr/lib/systemd/system-generators/systemd-fstab-generator ]] ||
+        [[ -x /lib/systemd/system-generators/systemd-fstab-generator ]] || echo systemd
+    command -v cpio >/dev/null || echo cpio
     # A Python of another origin than Debian brings these two along.
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
