@@ -25,7 +25,8 @@ requirements:
   - ceph-common on the managed host
   - python3-rbd and python3-rados on the managed host, for its system Python; not for O(state=present)
 notes:
-  - O(user) and O(keyring) are also those that the line in the rbdmap file names.
+  - O(user) and O(keyring) are also those that the line in the rbdmap file names. Without O(keyring), the line names
+    C(/etc/ceph/<cluster>.client.<user>.keyring).
   - The options of a live mapping cannot be changed. Where they differ from what is declared the line is corrected
     and a warning says so; they come into force when the image is mapped the next time.
 options:
