@@ -165,7 +165,7 @@ def refuse_repeats(items: Sequence[_Named]) -> None:
     for index, item in enumerate(items):
         if item.name in seen:
             error = RbdError(
-                f"plan item {index} ({item.name})",
+                f"take {item.name} twice",
                 f"item {seen[item.name]} of the same list names it already",
                 "Name it once.",
             )

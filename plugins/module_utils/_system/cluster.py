@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from .._errors import ClusterUnavailable, ClusterUnprepared, RbdError
 from .._image_facts import Extent, ImageFacts, Watcher
 from .._image_spec import ImageSpec
+from .._keyring_file import KeyringFile
 
 try:
     import rados
@@ -253,19 +254,30 @@ def _refused(what: str, error: Any, to: Connection) -> RbdError:
             f"no monitor named in {to.conf} answered within {to.timeout} seconds",
             "Check mon_host there, the network, and that the monitors have a quorum; connect_timeout sets the wait.",
         )
+    if error.errno == 2 or _lacks_key(to):
+        return ClusterUnavailable(
+            what,
+            f"the keyring {to.keyring or 'that Ceph found'} has no key for client.{to.user}",
+            f"It must have a section [client.{to.user}] with its key.",
+        )
     if error.errno in (1, 13):
         return ClusterUnavailable(
             what,
             f"the monitors refused the key in {to.keyring or 'its keyring'}",
             f"Compare it with what 'ceph auth get client.{to.user}' shows on an admin host.",
         )
-    if error.errno == 2:
-        return ClusterUnavailable(
-            what,
-            f"the keyring {to.keyring or 'that Ceph found'} has no key for client.{to.user}",
-            f"It must have a section [client.{to.user}] with its key.",
-        )
     return ClusterUnavailable(what, str(error), f"Check {to.conf} and the cluster's health.")
+
+
+def _lacks_key(to: Connection) -> bool:
+    """Whether the keyring that was named is without the user: librados calls that a refusal, too."""
+    if to.keyring is None:
+        return False
+    try:
+        with open(to.keyring, encoding="utf-8", errors="surrogateescape") as handle:
+            return KeyringFile.decode(handle.read()).key(to.user) is None
+    except OSError:
+        return False
 
 
 def _explain(what: str, error: Any, spec: ImageSpec, user: str, timeout: int) -> RbdError:
