@@ -188,7 +188,7 @@ class TestMergeItems:
 
     def test_two_spellings_of_one_name_are_one_name(self) -> None:
         params: dict[str, Any] = {"images": [{"image": "a"}, {"image": "rbd/a"}]}
-        with pytest.raises(RbdError, match=r"item 1 .* names it already"):
+        with pytest.raises(RbdError, match=r"item 0 .* names it already"):
             parse_items(params, "images", ("image",), lambda item: Item(item["image"].rpartition("/")[2]))
 
     def test_items_that_cannot_be_read_are_all_reported(self) -> None:
