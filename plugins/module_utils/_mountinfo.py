@@ -70,11 +70,6 @@ def at(mounts: Iterable[Mount], path: str) -> Mount | None:
     return seen if seen is not None and seen.path == target else None
 
 
-def of_device(mounts: Iterable[Mount], devno: tuple[int, int]) -> tuple[Mount, ...]:
-    """The mounts of the file system with this device number (major, minor), in the table's order."""
-    return tuple(mount for mount in mounts if mount.devno == devno)
-
-
 def _prefixes(path: str) -> list[str]:
     """Every directory on the way to an absolute path, from the root to itself."""
     names = path.strip("/").split("/") if path != "/" else []

@@ -113,11 +113,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
+from ..module_utils._filesystem import FSTYPES
 from ..module_utils._operations.filesystem import FilesystemOperation
 
 _ITEM = {
     "image": {"type": "str"},
-    "fstype": {"type": "str", "choices": ["ext4", "xfs", "btrfs"]},
+    "fstype": {"type": "str", "choices": list(FSTYPES)},
     "mkfs_options": {"type": "list", "elements": "str"},
 }
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
-from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount, at, of_device, parse
+from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount, at, parse
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 
@@ -155,14 +155,6 @@ class TestAt:
 
     def test_a_mad_table_ends(self) -> None:
         assert id_at(table((1, 0, "/"), (2, 1, "/m"), (2, 2, "/m"), (3, 2, "/m"), (2, 3, "/m")), "/m") is not None
-
-
-class TestOfDevice:
-    def test_all_of_its_mounts_in_order(self) -> None:
-        assert [mount.mount_id for mount in of_device(parse(TABLE), (252, 0))] == [90, 94]
-
-    def test_none(self) -> None:
-        assert of_device(parse(TABLE), (252, 1)) == ()
 
 
 @pytest.mark.skipif(not MOUNTINFO.exists(), reason="there is no /proc/self/mountinfo on this machine")
