@@ -39,6 +39,10 @@ class ClusterUnprepared(ClusterUnavailable):
     """
 
 
+class Overtaken(RbdError):
+    """Another run has done it, or undone what it needs, since the current state was read: look again."""
+
+
 @dataclass(frozen=True)
 class ItemFailure:
     """Why one item of a request fails.

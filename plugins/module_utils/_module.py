@@ -11,12 +11,15 @@ from typing import Any, Callable, NoReturn, Protocol
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
 
-from ._errors import ItemErrors, RbdError
+from ._errors import ItemErrors, Overtaken, RbdError
 from ._plan import Action, Plan, printable, printable_tree
-from ._system import cluster
+from ._system import bindings, cluster, connection
 
 # Distributions build Ceph's bindings for their own Python alone.
 SYSTEM_PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python3.11", "/usr/bin/python3.12")
+
+# How often a run looks again because another one was faster; two runs of the same play need one.
+LOOKS = 5
 
 Handlers = Mapping[type, Callable[[Any], None]]
 
@@ -36,22 +39,61 @@ class Operation(Protocol):
 
 def execute(module: AnsibleModule, operation: Operation) -> NoReturn:
     """Run an operation to the module's end. The only place where an RbdError becomes a failure."""
-    done: list[Action] = []
-    current: Action | None = None
+    run = _Run(module, operation)
     try:
-        plan = operation.plan()
-        for warning in plan.warnings:
-            module.warn(printable(warning))
-        if not module.check_mode:
-            handlers = operation.handlers()
-            for current in plan.actions:
-                handlers[type(current)](current)
-                done.append(current)
-        current = None
+        plan = run.to_the_end()
         report = operation.report()
     except RbdError as error:
-        _fail(module, error, done, current)
+        _fail(module, error, run.done, run.current)
     module.exit_json(changed=bool(plan), actions=_results(plan.actions), diff=plan.diff(), **printable_tree(report))
+
+
+class _Run:
+    """One run: what was done so far, and what is being done.
+
+    :ivar done: the actions that were applied.
+    :ivar current: the action that is being applied, or failed.
+    """
+
+    def __init__(self, module: AnsibleModule, operation: Operation) -> None:
+        self._module = module
+        self._operation = operation
+        self._said: set[str] = set()
+        self.done: list[Action] = []
+        self.current: Action | None = None
+
+    def to_the_end(self) -> Plan:
+        """Plan and apply, and plan anew where another run was faster.
+
+        :returns: the plan; with what was done, which leaves out what the other run did.
+        """
+        plan = self._plan()
+        for _look in range(LOOKS - 1):
+            try:
+                return self._apply(plan)
+            except Overtaken:
+                self.current = None
+                plan = self._plan()
+        return self._apply(plan)
+
+    def _plan(self) -> Plan:
+        plan = self._operation.plan()
+        for warning in plan.warnings:
+            if warning not in self._said:
+                self._module.warn(printable(warning))
+                self._said.add(warning)
+        return plan
+
+    def _apply(self, plan: Plan) -> Plan:
+        if self._module.check_mode:
+            return plan
+        handlers = self._operation.handlers()
+        for action in plan.actions:
+            self.current = action
+            handlers[type(action)](action)
+            self.done.append(action)
+        self.current = None
+        return Plan(tuple(self.done), plan.warnings)
 
 
 def _fail(module: AnsibleModule, error: RbdError, done: list[Action], failing: Action | None) -> NoReturn:
@@ -75,9 +117,9 @@ def _results(actions: Iterable[Action]) -> list[dict[str, Any]]:
 
 def require_bindings() -> None:
     """Go on under a Python that has Ceph's bindings, if this one lacks them and another is there."""
-    if cluster.have_bindings() or has_respawned():
+    if bindings.have_bindings() or has_respawned():
         return
-    interpreter = probe_interpreters_for_module(SYSTEM_PYTHONS, cluster.BINDINGS)
+    interpreter = probe_interpreters_for_module(SYSTEM_PYTHONS, bindings.BINDINGS)
     if interpreter is not None:
         respawn_module(interpreter)
 
@@ -85,16 +127,16 @@ def require_bindings() -> None:
 @contextmanager
 def cluster_session(module: AnsibleModule) -> Iterator[cluster.LibrbdSession]:
     """A session with the cluster that the connection options describe; it connects when first asked."""
-    session = cluster.LibrbdSession(connection(module.params))
+    session = cluster.LibrbdSession(connection_of(module.params))
     try:
         yield session
     finally:
         session.close()
 
 
-def connection(params: Mapping[str, Any]) -> cluster.Connection:
+def connection_of(params: Mapping[str, Any]) -> connection.Connection:
     """The connection options as a value."""
-    return cluster.Connection(
+    return connection.Connection(
         conf=params["conf"],
         cluster=params["cluster"],
         user=params["user"],

@@ -129,6 +129,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
 from ..module_utils._operations.image import ImageOperation
+from ..module_utils._system.images import LibrbdImages
 
 _ITEM = {
     "image": {"type": "str"},
@@ -144,7 +145,7 @@ def main() -> None:
     module = AnsibleModule(supports_check_mode=True, **arguments)
     _module.require_bindings()
     with _module.cluster_session(module) as session:
-        _module.execute(module, ImageOperation(module, session, _ITEM))
+        _module.execute(module, ImageOperation(module, LibrbdImages(session), _ITEM))
 
 
 if __name__ == "__main__":

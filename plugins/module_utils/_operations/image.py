@@ -14,7 +14,7 @@ from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice
 from .._size import parse_size
-from .._system import cluster
+from .._system import images
 from . import _ports
 from ._warnings import Warnings
 
@@ -25,12 +25,12 @@ class ImageOperation:
     def __init__(
         self,
         module: AnsibleModule,
-        session: cluster.ClusterSession,
+        store: images.Images,
         options: dict[str, Any],
         ports: _ports.Ports = _ports.HOST,
     ) -> None:
         self._module = module
-        self._session = session
+        self._images = store
         self._options = options
         self._kernel = ports.kernel
         self._requests: list[_image.ImageRequest] = []
@@ -52,9 +52,9 @@ class ImageOperation:
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""
         return {
-            _image.CreateImage: lambda action: self._session.create(action.spec, action.size),
-            _image.GrowImage: lambda action: self._session.grow(action.spec, action.size),
-            _image.RemoveImage: lambda action: self._session.remove(action.spec),
+            _image.CreateImage: lambda action: self._images.create(action.spec, action.size),
+            _image.GrowImage: lambda action: self._images.grow(action.spec, action.size),
+            _image.RemoveImage: lambda action: self._images.remove(action.spec),
         }
 
     def report(self) -> dict[str, Any]:
@@ -73,11 +73,11 @@ class ImageOperation:
         }
 
     def _plan_one(self, index: int, request: _image.ImageRequest) -> list[_plan.Action]:
-        facts = self._session.look_up(request.spec)
+        facts = self._images.look_up(request.spec)
         self._facts[request.spec] = facts
         image_id = facts.image_id if facts else None
         same_id = [device for device in self._devices() if device.image_id == image_id]
-        mapped = [device for device in same_id if device.fsid == self._session.fsid()]
+        mapped = [device for device in same_id if device.fsid == self._images.fsid()]
         return _image.plan_image(index, request, facts, mapped, self._module.check_mode)
 
     def _devices(self) -> tuple[KrbdDevice, ...]:

@@ -22,7 +22,7 @@ class KeyringOperation:
         self._user: str = params["user"]
         self._key: str | None = params["key"]
         self._content: str | None = params["content"]
-        self._path = _module.connection(params).keyring_path
+        self._path = _module.connection_of(params).keyring_path
         self._files = ports.files
 
     def plan(self) -> _plan.Plan:

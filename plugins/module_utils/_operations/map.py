@@ -37,7 +37,7 @@ class MapOperation:
         self._module = module
         self._options = options
         self._session = session
-        self._connection = _module.connection(module.params)
+        self._connection = _module.connection_of(module.params)
         self._kernel = ports.kernel
         self._mounts = ports.mounts
         self._files = ports.files

@@ -12,9 +12,9 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cephclient.rbd.plugins.module_utils import _module
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ItemErrors, ItemFailure, RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ItemErrors, ItemFailure, Overtaken, RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._plan import Action, Plan
-from ansible_collections.cephclient.rbd.plugins.module_utils._system import cluster
+from ansible_collections.cephclient.rbd.plugins.module_utils._system import connection
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeModule, ModuleEnd
 
 
@@ -133,7 +133,48 @@ def test_a_report_that_is_no_text_can_be_returned() -> None:
 
 def test_the_connection_options_as_a_value() -> None:
     params = {"conf": "/c", "cluster": "two", "user": "app", "keyring": None, "connect_timeout": 5}
-    connection = _module.connection(params)
-    assert connection == cluster.Connection("/c", "two", "app", None, 5)
-    assert connection.keyring_path == "/etc/ceph/two.client.app.keyring"
-    assert _module.connection({**params, "keyring": "/k"}).keyring_path == "/k"
+    named = _module.connection_of(params)
+    assert named == connection.Connection("/c", "two", "app", None, 5)
+    assert named.keyring_path == "/etc/ceph/two.client.app.keyring"
+    assert _module.connection_of({**params, "keyring": "/k"}).keyring_path == "/k"
+
+
+class Racing(Steps):
+    """An operation whose steps another run takes while this one is at work."""
+
+    def __init__(self, *subjects: str, taken: tuple[str, ...], stubborn: bool = False) -> None:
+        super().__init__(*subjects)
+        self.taken = taken
+        self.stubborn = stubborn
+        self.plans = 0
+
+    def plan(self) -> Plan:
+        self.plans += 1
+        gone = () if self.plans == 1 or self.stubborn else self.taken
+        return Plan(tuple(step for step in self.steps if step.subject not in (*gone, *self.applied)), ("careful",))
+
+    def _apply(self, step: Step) -> None:
+        if step.subject in self.taken:
+            raise Overtaken(f"do {step.subject}", "another run has done it")
+        super()._apply(step)
+
+
+def test_what_another_run_did_is_not_told_as_ones_own() -> None:
+    operation = Racing("a", "b", "c", taken=("b",))
+    end, module = end_of(operation)
+    assert (end.failed, operation.applied, operation.plans) == (False, ["a", "c"], 2)
+    assert [action["subject"] for action in end.result["actions"]] == ["a", "c"]
+    assert "b" not in end.result["diff"][0]["before"]
+    assert module.warnings == ["careful"]
+
+
+def test_a_run_that_did_nothing_because_another_was_faster_is_unchanged() -> None:
+    result = end_of(Racing("a", taken=("a",)))[0].result
+    assert (result["changed"], result["actions"], result["diff"]) == (False, [], [])
+
+
+def test_a_step_that_is_taken_again_and_again_is_an_error_in_the_end() -> None:
+    operation = Racing("a", "b", taken=("b",), stubborn=True)
+    end = end_of(operation)[0]
+    assert (end.failed, end.result["changed"], operation.plans) == (True, True, _module.LOOKS)
+    assert end.result["failures"][0]["item"] == "b"
