@@ -8,7 +8,8 @@ PYTHON ?= python3
 NOX := .venv/bin/nox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint venv lab-up lab-down clean tool-packages lab-packages
+.PHONY: help demo test unit integration lint venv lab-up lab-down clean tool-packages lab-packages \
+	integration-packages
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -16,11 +17,14 @@ help: ## show this list
 demo: lab-packages venv ## mount two images in the laboratory, reboot it, and look again
 	$(NOX) -s demo
 
-test: lab-packages venv ## every check: lint, types, docs, sanity, unit tests, molecule
+test: lab-packages integration-packages venv ## every check: lint, types, docs, sanity, unit, integration, molecule
 	$(NOX)
 
 unit: venv ## the unit tests alone
 	$(NOX) -s unit
+
+integration: integration-packages venv ## the real librbd against a real cluster on this machine's loopback
+	$(NOX) -s integration
 
 lint: venv ## style, licences and types
 	$(NOX) -s lint types
@@ -46,6 +50,9 @@ tool-packages:
 
 lab-packages:
 	@tests/tools/packages.sh file tests/lab/packages.txt
+
+integration-packages:
+	@tests/tools/packages.sh file tests/integration/packages.txt
 
 clean: ## remove everything that is not under version control and was made by the tools
 	rm -rf .venv .nox .ansible .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output

@@ -33,7 +33,7 @@ os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
 WORK.mkdir(exist_ok=True)
 nox.options.report = str(WORK / "report.json")
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "docs", "sanity", "unit", "molecule"]
+nox.options.sessions = ["lint", "types", "docs", "sanity", "unit", "integration", "molecule"]
 
 
 @nox.session
@@ -55,8 +55,9 @@ def types(session: nox.Session) -> None:
         package = ".".join([*COLLECTION.parts, "plugins"])
         session.run("mypy", "--package", package, env={"MYPYPATH": str(link)})
     # These run on the controller, which has at least the Python of ansible-core 2.19.
-    programs = [name for name in ("noxfile.py", "tests/lab", "tests/demo") if (ROOT / name).exists()]
-    session.run("mypy", "--python-version", "3.11", *programs, env={"MYPYPATH": "tests/lab"})
+    programs = ("noxfile.py", "tests/lab", "tests/demo", "tests/integration")
+    existing = [name for name in programs if (ROOT / name).exists()]
+    session.run("mypy", "--python-version", "3.11", *existing, env={"MYPYPATH": "tests/lab:tests/integration"})
 
 
 @nox.session
@@ -89,6 +90,14 @@ def sanity(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Unit, property and architecture tests."""
     session.run("pytest", "--numprocesses", "auto", *session.posargs)
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """Run the modules with the real librbd against a real cluster on loopback."""
+    if not (ROOT / "tests" / "integration").exists():
+        session.skip("there is no tests/integration yet")
+    session.run("pytest", *(session.posargs or ["tests/integration"]))
 
 
 @nox.session

@@ -9,7 +9,10 @@ import struct
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
-#: Every entity of the cluster with its capabilities.
+#: Options of a ceph.conf for each section.
+Options = Mapping[str, Mapping[str, str]]
+
+#: Every entity of the cluster with its capabilities; a further OSD has those of the first.
 ENTITIES: Mapping[str, Mapping[str, str]] = {
     "mon.": {"mon": "allow *"},
     "client.admin": {"mon": "allow *", "mgr": "allow *", "osd": "allow *", "mds": "allow *"},
@@ -17,7 +20,7 @@ ENTITIES: Mapping[str, Mapping[str, str]] = {
     "osd.0": {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"},
 }
 
-_OPTIONS: Mapping[str, Mapping[str, str]] = {
+_OPTIONS: Options = {
     "global": {
         "auth_cluster_required": "cephx",
         "auth_service_required": "cephx",
@@ -60,20 +63,26 @@ def keyring(keys: Mapping[str, str]) -> str:
     """Return a keyring of these entities with their capabilities."""
     lines = []
     for entity, key in keys.items():
+        capabilities = ENTITIES["osd.0" if entity.startswith("osd.") else entity]
         lines += [f"[{entity}]", f"\tkey = {key}"]
-        lines += [f'\tcaps {service} = "{caps}"' for service, caps in ENTITIES[entity].items()]
+        lines += [f'\tcaps {service} = "{caps}"' for service, caps in capabilities.items()]
     return "\n".join(lines) + "\n"
 
 
-def client_conf(fsid: str, mon: IPv4Address) -> str:
+def client_conf(fsid: str, mon: IPv4Address | str) -> str:
     """Return the ceph.conf a client needs."""
     return f"[global]\nfsid = {fsid}\nmon_host = {mon}\n"
 
 
-def cluster_conf(fsid: str, mon: IPv4Address) -> str:
-    """Return the ceph.conf of the daemons: one of each, in memory, and content with it."""
+def cluster_conf(fsid: str, mon: IPv4Address | str, more: Options | None = None) -> str:
+    """Return the ceph.conf of the daemons: one of each, in memory, and content with it.
+
+    :param more: options beside these, or instead of them, for each section.
+    """
     lines = client_conf(fsid, mon).splitlines()
-    for section, options in _OPTIONS.items():
+    more = more or {}
+    for section in dict.fromkeys([*_OPTIONS, *more]):
+        options = {**_OPTIONS.get(section, {}), **more.get(section, {})}
         lines += [] if section == "global" else ["", f"[{section}]"]
         lines += [f"{name} = {value}".rstrip() for name, value in options.items()]
     return "\n".join(lines) + "\n"

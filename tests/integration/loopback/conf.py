@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration of a cluster that lives in one directory and on one address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rbdlab import cephconf
+
+ADDRESS = "127.0.0.1"
+
+
+def daemons_conf(fsid: str, mon: str, directory: Path) -> str:
+    """Return the ceph.conf of the daemons: every path is in the directory, and every port on loopback."""
+    return cephconf.cluster_conf(
+        fsid,
+        mon,
+        {
+            "global": {
+                "admin_socket": "",
+                "pid_file": "",
+                "run_dir": str(directory / "run"),
+                "crash_dir": str(directory / "crash"),
+                "log_file": str(directory / "log" / "$name.log"),
+                "mon_data": str(directory / "$name"),
+                "mgr_data": str(directory / "$name"),
+                "osd_data": str(directory / "$name"),
+                "keyring": str(directory / "$name" / "keyring"),
+                "public_addr": ADDRESS,
+                "cluster_addr": ADDRESS,
+                "ms_bind_msgr1": "false",
+                "ms_bind_ipv6": "false",
+                # By default a port that is taken is tried three times, 5 s apart.
+                "ms_bind_retry_count": "1",
+                "mon_max_pg_per_osd": "100000",
+                # One of each pool's placement groups is enough, and the quickest to create.
+                "osd_pool_default_pg_num": "1",
+                "osd_pool_default_pgp_num": "1",
+            },
+            "mon": {
+                "mon_cluster_log_file": str(directory / "log" / "cluster.log"),
+                # By default every change of a map waits a second for others that could share its commit.
+                "paxos_propose_interval": "0.05",
+                "paxos_min_wait": "0.01",
+                # Data pools may be erasure-coded, though the OSDs keep their data in memory.
+                "mon_debug_no_require_bluestore_for_ec_overwrites": "true",
+            },
+        },
+    )
+
+
+def client_conf(fsid: str, mon: str, directory: Path) -> str:
+    """Return the ceph.conf of clients: they find the keyring by the user's name, and leave no files."""
+    keyring = directory / "$cluster.$name.keyring"
+    return cephconf.client_conf(fsid, mon) + f"keyring = {keyring}\nadmin_socket =\nlog_file =\n"

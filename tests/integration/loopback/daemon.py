@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes: a daemon of the cluster, and a command that ends by itself."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+#: Nothing of the caller's environment reaches a process here: CEPH_CONF and CEPH_ARGS would lead it elsewhere.
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+
+
+class CommandError(Exception):
+    """A command failed; what it printed is in the message."""
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    check: bool = True,
+    stdin: str = "",
+    timeout: float = 60,
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> str:
+    """Run a command to its end and return its standard output.
+
+    :param check: whether an exit code other than 0 is an error.
+    :raises CommandError: it failed, took too long, or does not exist.
+    """
+    try:
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, env=environment, cwd="/"
+        )
+    except FileNotFoundError as error:
+        advice = "Install the packages listed in tests/integration/packages.txt."
+        raise CommandError(f"Cannot run {argv[0]}: there is no such command. {advice}") from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(f"Cannot run {' '.join(argv)}: it did not end within {timeout:.0f} s.") from error
+    if check and done.returncode != 0:
+        code = done.returncode
+        raise CommandError(f"Cannot run {' '.join(argv)}: it ended with {code}.\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Daemon:
+    """``ceph-mon``, ``ceph-mgr`` or ``ceph-osd``, named like ``osd.0``."""
+
+    def __init__(self, name: str, conf: Path, output: Path) -> None:
+        """Start it. The kernel kills it when the thread that started it ends, whatever the reason."""
+        kind, _dot, number = name.partition(".")
+        with output.open("wb") as stream:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", f"ceph-{kind}", "-f", "-i", number, "--conf", str(conf)],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                # ceph-osd of some releases finds its object classes by a path relative to the root.
+                cwd="/",
+                env=ENVIRONMENT,
+                # An interrupt at the terminal is for pytest alone, which then ends the daemons.
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Number of its process."""
+        return self._process.pid
+
+    def ended(self) -> bool:
+        """Tell whether it has ended."""
+        return self._process.poll() is not None
+
+    def pause(self) -> None:
+        """Let it do nothing more, with all its connections open."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it, also when it is paused; what it stores is not needed again."""
+        self._process.kill()
+        self._process.wait()

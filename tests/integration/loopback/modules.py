@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules of this checkout, each run in a process of its own under the system's Python, without a controller."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .site import COLLECTION, Site
+
+#: Seconds after which a module hangs; the longest legitimate wait is the default connect_timeout.
+TIMEOUT = 180
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a module returned.
+
+    :ivar raw: all of it.
+    """
+
+    raw: Mapping[str, Any]
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.raw.get("failed", False))
+
+    @property
+    def msg(self) -> str:
+        return str(self.raw.get("msg", ""))
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.raw["changed"])
+
+    @property
+    def actions(self) -> list[dict[str, Any]]:
+        return list(self.raw["actions"])
+
+    @property
+    def diff(self) -> list[dict[str, str]]:
+        return list(self.raw["diff"])
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(self.raw.get("warnings", []))
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module that can be called.
+
+    :ivar defaults: options for every call; a call's own win.
+    """
+
+    name: str
+    site: Site
+    python: str
+    defaults: Mapping[str, Any]
+
+    def __call__(
+        self, options: Mapping[str, Any], *, check: bool = False, diff: bool = True, no_log: bool = False
+    ) -> Result:
+        """Run it once; a failure is a result, too.
+
+        :param check: run it in check mode.
+        """
+        internal = {
+            "_ansible_check_mode": check,
+            "_ansible_diff": diff,
+            "_ansible_no_log": no_log,
+            "_ansible_module_name": f"cephclient.rbd.{self.name}",
+            "_ansible_remote_tmp": str(self.site.place / "remote"),
+        }
+        arguments = {"ANSIBLE_MODULE_ARGS": {**self.defaults, **options, **internal}}
+        module = f"{COLLECTION}.plugins.modules.{self.name}"
+        done = subprocess.run(
+            [self.python, "-m", module], input=json.dumps(arguments), capture_output=True, text=True,
+            timeout=TIMEOUT, check=False, env=self.site.environment, cwd="/",
+        )  # fmt: skip
+        # Whether it succeeds or fails, a module says so as JSON. Only one that breaks has something else to say.
+        assert done.stdout.startswith("\n{"), f"{self.name} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return Result(json.loads(done.stdout))
+
+
+# What the fixtures of these names are.
+Modules = Callable[[str], Module]
+Ritual = Callable[[str, Mapping[str, Any]], Result]
+
+
+def ritual(module: Module, options: Mapping[str, Any]) -> Result:
+    """Check, do, do again, check again: check mode predicts what is done, and nothing is left to do after it.
+
+    :returns: the result of doing it.
+    """
+    predicted, done = module(options, check=True), module(options)
+    for result in (predicted, done):
+        assert not result.failed, result.msg
+    assert _effect(predicted) == _effect(done)
+    for again in (module(options), module(options, check=True)):
+        assert not again.failed, again.msg
+        assert _effect(again) == (False, [], [])
+    return done
+
+
+def _effect(result: Result) -> tuple[bool, list[dict[str, Any]], list[dict[str, str]]]:
+    return result.changed, result.actions, result.diff
