@@ -26,7 +26,7 @@ from ansible.module_utils.common.parameters import remove_values
 
 from .._plan import printable
 
-# The least time between two percentages of one operation in the job file; no poll comes more often.
+# The least time between two percentages in the job file; no poll comes more often.
 JOB_INTERVAL = 1.0
 
 # The log is for operations that last: at most a line each ten seconds, and for one operation each ten percent.
@@ -78,9 +78,9 @@ class Report:
             "text": self.text,
         }
 
-    def concerns_what(self, other: Report | None) -> bool:
+    def concerns_what(self, other: Report) -> bool:
         """Whether both are about the same action."""
-        return other is not None and replace(other, percent=self.percent) == self
+        return replace(other, percent=self.percent) == self
 
 
 Sink = Callable[[Report], None]
@@ -169,16 +169,17 @@ class JobFile:
         self._path = path
         self._clock = clock
         self._written: Report | None = None
-        self._time = clock()
+        self._time = 0.0
 
     def __call__(self, report: Report) -> None:
-        """Write the report: at once if it is about another action, else if it is time for another percentage.
+        """Write the report: at once if an action begins, else if it is time for another percentage.
 
         :raises OSError: it cannot be written, or the job has been cleaned up.
         :raises ValueError: the file is not that of a running job.
         """
         now = self._clock()
-        if report.concerns_what(self._written) and (report == self._written or now - self._time < JOB_INTERVAL):
+        begins = report.percent is None or self._written is None
+        if report == self._written or (not begins and now - self._time < JOB_INTERVAL):
             return
         self._write(report)
         self._written, self._time = report, now

@@ -197,7 +197,15 @@ def test_the_same_percentage_is_not_written_again(job: Path, clock: Clock) -> No
     assert job.stat().st_ino == written
 
 
-def test_another_action_is_written_at_once(job: Path, clock: Clock) -> None:
+def test_several_actions_at_a_time_do_not_write_more_often(job: Path, clock: Clock) -> None:
+    tell = JobFile(str(job), clock)
+    for percent in range(100):
+        for name in ("rbd/a", "rbd/b"):
+            tell(flattened(percent, name))
+    assert shown(job)["text"] == "flatten rbd/a: 0 %"
+
+
+def test_the_beginning_of_an_action_is_written_at_once(job: Path, clock: Clock) -> None:
     tell = JobFile(str(job), clock)
     tell(flattened(99, step=1, steps=2))
     tell(Report("rollback", "rbd/b@s", None, 2, 2))
