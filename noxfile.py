@@ -97,7 +97,7 @@ def integration(session: nox.Session) -> None:
     """Run the modules with the real librbd against a real cluster on loopback."""
     if not (ROOT / "tests" / "integration").exists():
         session.skip("there is no tests/integration yet")
-    session.run("pytest", *(session.posargs or ["tests/integration"]))
+    session.run("pytest", "--numprocesses", "auto", *(session.posargs or ["tests/integration"]))
 
 
 @nox.session

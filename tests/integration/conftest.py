@@ -43,8 +43,8 @@ def system_python(site: Site) -> str:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, system_python: str) -> Iterator[LoopbackCluster]:
-    """A cluster for all tests of this process, with the pool ``rbd``."""
-    with LoopbackCluster(tmp_path_factory.mktemp("cluster"), python=system_python) as running:
+    """A cluster for all tests of this process, with the pool ``rbd``; its OSDs suffice for an erasure-coded pool."""
+    with LoopbackCluster(tmp_path_factory.mktemp("cluster"), osds=3, python=system_python) as running:
         running.python(_CREATE_POOL, SESSION_POOL)
         yield running
 
@@ -64,6 +64,17 @@ def pool(cluster: LoopbackCluster) -> Iterator[str]:
     cluster.python(_CREATE_POOL, name)
     yield name
     cluster.python(_REMOVE_POOL, name)
+
+
+@pytest.fixture(scope="session")
+def erasure_coded_pool(cluster: LoopbackCluster) -> str:
+    """An erasure-coded pool, which can be the data pool of images."""
+    name = "erasure-coded"
+    cluster.ceph("osd", "erasure-code-profile", "set", name, "k=2", "m=1", "crush-failure-domain=osd")
+    cluster.ceph("osd", "pool", "create", name, "erasure", name)
+    cluster.ceph("osd", "pool", "set", name, "allow_ec_overwrites", "true")
+    cluster.ceph("osd", "pool", "application", "enable", name, "rbd")
+    return name
 
 
 @pytest.fixture

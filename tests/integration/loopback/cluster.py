@@ -54,7 +54,7 @@ class LoopbackCluster:
     def __init__(self, directory: Path, *, osds: int = 1, python: str = "/usr/bin/python3") -> None:
         """Describe it.
 
-        :param directory: the cluster writes here and nowhere else; emptied at the start, kept at the end.
+        :param directory: new or empty; the cluster writes here and nowhere else, and leaves it.
         :param python: the Python that has Ceph's bindings.
         """
         self.directory = directory.resolve()
@@ -86,6 +86,8 @@ class LoopbackCluster:
 
         :raises ClusterError: it did not come up; nothing of it is left running.
         """
+        if self.directory.exists() and any(self.directory.iterdir()):
+            raise ClusterError(f"Cannot start a cluster in {self.directory}: it is not empty.")
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self._start()
@@ -93,6 +95,7 @@ class LoopbackCluster:
                 self.close()
                 if attempt == ATTEMPTS:
                     raise
+                shutil.rmtree(self.directory)
             except BaseException:
                 self.close()
                 raise
@@ -175,7 +178,6 @@ class LoopbackCluster:
         self._wait()
 
     def _write_files(self, osds: Sequence[str], mon: str) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)
         for name in ("mon.a", "mgr.a", *osds, "log", "run", "crash"):
             (self.directory / name).mkdir(parents=True, mode=0o700)
         self.conf.write_text(conf.client_conf(self.fsid, mon, self.directory), encoding="utf-8")
@@ -202,16 +204,18 @@ class LoopbackCluster:
             run(["ceph-osd", *daemons, "--mkfs", "--no-mon-config", "-i", str(number), "--osd-uuid", identity])
 
     def _wait(self, timeout: float = START_TIMEOUT) -> None:
-        """Wait until everything serves."""
+        """Wait until everything serves; a daemon that ended never will."""
         deadline = time.monotonic() + timeout
         while (problem := self._problem()) is not None:
-            ended = [name for name, daemon in self._daemons.items() if daemon.ended()]
-            if ended or time.monotonic() > deadline:
-                raise self._failure(f"{', '.join(ended)} ended" if ended else f"after {timeout:.0f} s {problem}")
+            if time.monotonic() > deadline:
+                raise self._failure(f"after {timeout:.0f} s {problem}")
             time.sleep(0.05)
 
     def _problem(self) -> str | None:
         """Say what is wrong with the cluster in a few words; None if nothing is."""
+        ended = [name for name, daemon in self._daemons.items() if daemon.ended()]
+        if ended:
+            raise self._failure(f"{' and '.join(ended)} ended")
         try:
             status = self.json("ceph", "--connect-timeout", "2", "status", timeout=10)
         except CommandError as error:
@@ -221,7 +225,7 @@ class LoopbackCluster:
         return None if status["mgrmap"].get("available") else "the manager is not available"
 
     def _failure(self, cause: str) -> ClusterError:
-        lines = [f"Cannot start the cluster in {self.directory}: {cause}. Its logs say:"]
+        lines = [f"The cluster in {self.directory} does not serve: {cause}. Its logs say:"]
         for log in sorted(self._logs.glob("*")):
             written = tail(log, 10)
             lines += [f"--- {log.name}", *written] if written else []

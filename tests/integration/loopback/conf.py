@@ -33,6 +33,8 @@ def daemons_conf(fsid: str, mon: str, directory: Path) -> str:
                 "ms_bind_ipv6": "false",
                 # By default a port that is taken is tried three times, 5 s apart.
                 "ms_bind_retry_count": "1",
+                # An OSD that a test has paused is to keep its clients waiting, not to be taken for dead.
+                "osd_heartbeat_grace": "600",
                 "mon_max_pg_per_osd": "100000",
                 # One of each pool's placement groups is enough, and the quickest to create.
                 "osd_pool_default_pg_num": "1",

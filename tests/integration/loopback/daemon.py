@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -17,13 +18,21 @@ class CommandError(Exception):
     """A command failed; what it printed is in the message."""
 
 
+def owned(argv: Sequence[str]) -> list[str]:
+    """Return the command so that the kernel kills it when the thread that starts it ends, whatever the reason."""
+    if shutil.which(argv[0], path=ENVIRONMENT["PATH"]) is None:
+        advice = "Install the packages listed in tests/integration/packages.txt."
+        raise CommandError(f"Cannot run {argv[0]}: there is no such command. {advice}")
+    return ["setpriv", "--pdeathsig", "KILL", *argv]
+
+
 def run(
     argv: Sequence[str],
     *,
     check: bool = True,
     stdin: str = "",
     timeout: float = 60,
-    environment: Mapping[str, str] = ENVIRONMENT,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Run a command to its end and return its standard output.
 
@@ -32,11 +41,9 @@ def run(
     """
     try:
         done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, env=environment, cwd="/"
-        )
-    except FileNotFoundError as error:
-        advice = "Install the packages listed in tests/integration/packages.txt."
-        raise CommandError(f"Cannot run {argv[0]}: there is no such command. {advice}") from error
+            owned(argv), input=stdin, capture_output=True, text=True, timeout=timeout, check=False,
+            env=environment or ENVIRONMENT, cwd="/",
+        )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"Cannot run {' '.join(argv)}: it did not end within {timeout:.0f} s.") from error
     if check and done.returncode != 0:
@@ -49,11 +56,11 @@ class Daemon:
     """``ceph-mon``, ``ceph-mgr`` or ``ceph-osd``, named like ``osd.0``."""
 
     def __init__(self, name: str, conf: Path, output: Path) -> None:
-        """Start it. The kernel kills it when the thread that started it ends, whatever the reason."""
+        """Start it; it does not outlive its owner."""
         kind, _dot, number = name.partition(".")
         with output.open("wb") as stream:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", f"ceph-{kind}", "-f", "-i", number, "--conf", str(conf)],
+                owned([f"ceph-{kind}", "-f", "-i", number, "--conf", str(conf)]),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .daemon import owned
 from .site import COLLECTION, Site
 
 #: Seconds after which a module hangs; the longest legitimate wait is the default connect_timeout.
@@ -35,7 +36,7 @@ class Result:
 
     @property
     def changed(self) -> bool:
-        return bool(self.raw["changed"])
+        return bool(self.raw.get("changed", False))
 
     @property
     def actions(self) -> list[dict[str, Any]]:
@@ -46,8 +47,14 @@ class Result:
         return list(self.raw["diff"])
 
     @property
+    def failures(self) -> list[dict[str, Any]]:
+        return list(self.raw.get("failures", []))
+
+    @property
     def warnings(self) -> list[str]:
-        return list(self.raw.get("warnings", []))
+        # A controller makes them texts; a module alone gives ansible-core's own kind of object.
+        given = self.raw.get("warnings", [])
+        return [warning if isinstance(warning, str) else str(warning["event"]["msg"]) for warning in given]
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ class Module:
         arguments = {"ANSIBLE_MODULE_ARGS": {**self.defaults, **options, **internal}}
         module = f"{COLLECTION}.plugins.modules.{self.name}"
         done = subprocess.run(
-            [self.python, "-m", module], input=json.dumps(arguments), capture_output=True, text=True,
+            owned([self.python, "-m", module]), input=json.dumps(arguments), capture_output=True, text=True,
             timeout=TIMEOUT, check=False, env=self.site.environment, cwd="/",
         )  # fmt: skip
         # Whether it succeeds or fails, a module says so as JSON. Only one that breaks has something else to say.
@@ -92,7 +99,7 @@ Modules = Callable[[str], Module]
 Ritual = Callable[[str, Mapping[str, Any]], Result]
 
 
-def ritual(module: Module, options: Mapping[str, Any]) -> Result:
+def ritual(module: Callable[..., Result], options: Mapping[str, Any]) -> Result:
     """Check, do, do again, check again: check mode predicts what is done, and nothing is left to do after it.
 
     :returns: the result of doing it.

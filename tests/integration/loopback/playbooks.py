@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .daemon import ENVIRONMENT
+from .daemon import ENVIRONMENT, owned
 from .modules import Result
 from .site import CHECKOUT, Site
 
@@ -92,7 +92,7 @@ class Playbooks:
         argv = [str(Path(sys.executable).with_name("ansible-playbook")), "--diff", "--extra-vars", f"@{variables}"]
         argv += [*["--check"] * check, *["-v"] * verbosity, str(playbook)]
         done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=300, check=False, cwd=directory,
+            owned(argv), capture_output=True, text=True, timeout=300, check=False, cwd=directory,
             env=self._environment(directory, python),
         )  # fmt: skip
         return PlaybookRun(done.returncode, done.stdout + done.stderr, _tasks(directory / "results.jsonl"))
