@@ -131,6 +131,14 @@ def test_user_may_do_what_its_capabilities_say(cluster: LoopbackCluster, pool: s
         cluster.rbd("create", "--size", "8M", f"{pool}/data", user="reader")
 
 
+def test_condition_that_does_not_come_about_is_an_error(cluster: LoopbackCluster) -> None:
+    answers = iter([False, True])
+    cluster.until(lambda: next(answers))
+
+    with pytest.raises(ClusterError, match="did not come about"):
+        cluster.until(lambda: False, timeout=0.1)
+
+
 def test_script_reports_what_the_bindings_say(cluster: LoopbackCluster, namespace: str) -> None:
     cluster.rbd("create", "--size", "8M", f"{namespace}/data")
     pool, _slash, name = namespace.partition("/")

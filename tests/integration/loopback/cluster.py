@@ -11,7 +11,7 @@ import socket
 import textwrap
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +23,7 @@ from . import conf
 from .daemon import CommandError, Daemon, run
 
 START_TIMEOUT = 60
+POLL_INTERVAL = 0.05
 ATTEMPTS = 5
 _PORT_TAKEN = "unable to bind monitor"
 # What stands around a script for python-rados and python-rbd.
@@ -165,6 +166,17 @@ class LoopbackCluster:
             daemon.resume()
         self._wait()
 
+    def until(self, condition: Callable[[], bool], timeout: float = 60) -> None:
+        """Wait until a condition holds that the cluster reaches by itself, for example that a full pool says so.
+
+        :raises ClusterError: it does not hold in time.
+        """
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                raise self._failure(f"what a test waits for did not come about in {timeout:.0f} s")
+            time.sleep(POLL_INTERVAL)
+
     def _of_kind(self, kind: str) -> list[Daemon]:
         return [daemon for name, daemon in self._daemons.items() if name.startswith(f"{kind}.")]
 
@@ -209,7 +221,7 @@ class LoopbackCluster:
         while (problem := self._problem()) is not None:
             if time.monotonic() > deadline:
                 raise self._failure(f"after {timeout:.0f} s {problem}")
-            time.sleep(0.05)
+            time.sleep(POLL_INTERVAL)
 
     def _problem(self) -> str | None:
         """Say what is wrong with the cluster in a few words; None if nothing is."""

@@ -35,6 +35,9 @@ def daemons_conf(fsid: str, mon: str, directory: Path) -> str:
                 "ms_bind_retry_count": "1",
                 # An OSD that a test has paused is to keep its clients waiting, not to be taken for dead.
                 "osd_heartbeat_grace": "600",
+                # By default it takes two rounds of 5 s until the monitor knows that a pool is full.
+                "mgr_stats_period": "1",
+                "mon_tick_interval": "1",
                 "mon_max_pg_per_osd": "100000",
                 # One of each pool's placement groups is enough, and the quickest to create.
                 "osd_pool_default_pg_num": "1",
