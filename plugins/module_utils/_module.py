@@ -14,6 +14,7 @@ from ansible.module_utils.common.respawn import has_respawned, probe_interpreter
 from ._errors import ItemErrors, Overtaken, RbdError
 from ._plan import Action, Plan, printable, printable_tree
 from ._system import bindings, cluster, connection
+from ._system.progress import Progress, Silence
 
 # Distributions build Ceph's bindings for their own Python alone.
 SYSTEM_PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python3.11", "/usr/bin/python3.12")
@@ -37,9 +38,12 @@ class Operation(Protocol):
         """The module's own return values, after the plan was applied (or predicted, in check mode)."""
 
 
-def execute(module: AnsibleModule, operation: Operation) -> NoReturn:
-    """Run an operation to the module's end. The only place where an RbdError becomes a failure."""
-    run = _Run(module, operation)
+def execute(module: AnsibleModule, operation: Operation, progress: Progress | None = None) -> NoReturn:
+    """Run an operation to the module's end. The only place where an RbdError becomes a failure.
+
+    :param progress: is told of each step; for operations that may take long.
+    """
+    run = _Run(module, operation, progress or Silence())
     try:
         plan = run.to_the_end()
         report = operation.report()
@@ -55,9 +59,10 @@ class _Run:
     :ivar current: the action that is being applied, or failed.
     """
 
-    def __init__(self, module: AnsibleModule, operation: Operation) -> None:
+    def __init__(self, module: AnsibleModule, operation: Operation, progress: Progress) -> None:
         self._module = module
         self._operation = operation
+        self._progress = progress
         self._said: set[str] = set()
         self.done: list[Action] = []
         self.current: Action | None = None
@@ -88,8 +93,9 @@ class _Run:
         if self._module.check_mode:
             return plan
         handlers = self._operation.handlers()
-        for action in plan.actions:
+        for number, action in enumerate(plan.actions, start=1):
             self.current = action
+            self._progress.step(action.kind, action.subject, number, len(plan.actions))
             handlers[type(action)](action)
             self.done.append(action)
         self.current = None

@@ -13,8 +13,8 @@ from .bindings import rbd
 from .connection import Connection
 
 
-class NoImage(RbdError):
-    """There is no image of that name."""
+class NoImage(Overtaken):
+    """There is no image of that name, or no more."""
 
 
 class CommandRefused(RbdError):
@@ -60,7 +60,9 @@ def explain(what: str, error: Any, spec: ImageSpec, to: Connection) -> RbdError:
     code = abs(getattr(error, "errno", 0) or 0)
     if code == errno.ETIMEDOUT:
         cause = f"the cluster did not answer within {to.timeout} seconds"
-        return ClusterUnavailable(what, cause, "Check its health: ceph -s, ceph osd tree.")
+        return ClusterUnavailable(
+            what, cause, "Check its health (ceph -s, ceph osd tree), and whether it is full (ceph df)."
+        )
     if code == errno.EEXIST:
         return Overtaken(what, "another run has created it at this very moment", "Run again.")
     cause, advice = _CAUSES.get(code, ("{error}", "Look at the cluster's health and at 'rbd info {spec}'."))

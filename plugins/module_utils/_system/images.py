@@ -1,34 +1,56 @@
 # SPDX-FileCopyrightText: cephclient.rbd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images in the cluster: what rbd_image reads and changes."""
+"""Images in the cluster: what the plan of rbd_image depends on."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
-from .._image_facts import ImageFacts
+from .._errors import RbdError
+from .._image_facts import Child, ImageFacts, Layout, TrashedImage
 from .._image_spec import ImageSpec
-from .bindings import rbd
-from .cluster import LibrbdSession
+from .._image_wish import ImageDefaults, ParentFacts
+from .._settings import CONFIG_PREFIX
+from .bindings import rados, rbd
+from .ceph_errors import NoImage
+from .cluster import LibrbdSession, read_watchers, user_snapshots
+
+# The first release of Ceph that knows clones of unprotected snapshots (version 2).
+_CLONE_V2_RELEASE = "mimic"
 
 
 class Images(Protocol):
-    """Reads and changes images. All methods raise RbdError."""
+    """Reads images. All methods raise RbdError."""
 
     def fsid(self) -> str:
         """The cluster's identity."""
 
-    def look_up(self, spec: ImageSpec) -> ImageFacts | None:
-        """The image's facts, or None without such an image."""
+    def read(self, spec: ImageSpec, children: bool = False, settings: bool = False) -> ImageFacts | None:
+        """The image's facts, or None without such an image.
 
-    def create(self, spec: ImageSpec, size: int) -> None:
-        """Create an image of ``size`` bytes with the cluster's default features."""
+        :param children: read its clones, too.
+        :param settings: read its overrides and metadata, too.
+        """
 
-    def grow(self, spec: ImageSpec, size: int) -> None:
-        """Grow an image to ``size`` bytes; never shrinks."""
+    def trashed(self, spec: ImageSpec) -> tuple[TrashedImage, ...]:
+        """What a user has moved to the trash under that name."""
 
-    def remove(self, spec: ImageSpec) -> None:
-        """Remove an image with all its data."""
+    def unfinished(self, spec: ImageSpec, prefix: str) -> tuple[str, ...]:
+        """The names in the pool that begin so, and that nobody has open."""
+
+    def defaults(self, spec: ImageSpec) -> ImageDefaults:
+        """What a new image of that pool gets."""
+
+    def obstacle(self, pools: Iterable[str]) -> tuple[str, str] | None:
+        """Why nothing can be written to one of these pools, as cause and advice; None if nothing is in the way."""
+
+    def parent(self, spec: ImageSpec) -> ParentFacts:
+        """The snapshot that a clone shall be made of."""
+
+    def config_faults(self, spec: ImageSpec, config: Mapping[str, str | None]) -> dict[str, str]:
+        """The overrides that librbd would refuse, each with the reason."""
 
 
 class LibrbdImages:
@@ -36,22 +58,161 @@ class LibrbdImages:
 
     def __init__(self, session: LibrbdSession) -> None:
         self._session = session
+        self._osdmap: dict[str, Any] = {}
 
     def fsid(self) -> str:
         return self._session.fsid()
 
-    def look_up(self, spec: ImageSpec) -> ImageFacts | None:
-        return self._session.look_up(spec)
+    def read(self, spec: ImageSpec, children: bool = False, settings: bool = False) -> ImageFacts | None:
+        try:
+            with self._session.open(spec, f"look at {spec}") as image:
+                return self._facts(image, children, settings)
+        except NoImage:
+            return None
 
-    def create(self, spec: ImageSpec, size: int) -> None:
-        with self._session.pool(spec, f"create {spec}") as ioctx:
-            rbd.RBD().create(ioctx, spec.image, size, old_format=False)
+    def trashed(self, spec: ImageSpec) -> tuple[TrashedImage, ...]:
+        with self._session.pool(spec, f"look into the trash of {spec.pool_path}") as ioctx:
+            entries = [entry for entry in rbd.RBD().trash_list(ioctx) if entry["name"] == spec.image]
+        return tuple(self._trashed(spec, entry) for entry in entries if entry["source"] == "USER")
 
-    def grow(self, spec: ImageSpec, size: int) -> None:
-        with self._session.open(spec, f"grow {spec}", read_only=False) as image:
-            # resize() shrinks by default.
-            image.resize(size, allow_shrink=False)
+    def unfinished(self, spec: ImageSpec, prefix: str) -> tuple[str, ...]:
+        with self._session.pool(spec, f"list the images of {spec.pool_path}") as ioctx:
+            names = [str(name) for name in rbd.RBD().list(ioctx) if str(name).startswith(prefix)]
+        found = [(name, self.read(ImageSpec(spec.pool, spec.namespace, name))) for name in names]
+        return tuple(name for name, facts in found if facts is not None and not facts.watchers)
 
-    def remove(self, spec: ImageSpec) -> None:
-        with self._session.pool(spec, f"remove {spec}") as ioctx:
-            rbd.RBD().remove(ioctx, spec.image)
+    def defaults(self, spec: ImageSpec) -> ImageDefaults:
+        values = self._pool_config(spec)
+        size = 1 << int(values["rbd_default_order"])
+        unit = int(values["rbd_default_stripe_unit"]) or size
+        count = int(values["rbd_default_stripe_count"]) or 1
+        layout = Layout(size, unit, count, values["rbd_default_data_pool"] or None)
+        return ImageDefaults(int(values["rbd_default_features"]), layout)
+
+    def obstacle(self, pools: Iterable[str]) -> tuple[str, str] | None:
+        osdmap = self._read_osdmap()
+        known = {pool["pool_name"]: pool["flags_names"].split(",") for pool in osdmap["pools"]}
+        if "full" in osdmap["flags"].split(","):
+            return "the cluster is full", "Add storage, or remove data: ceph df, ceph osd df."
+        for pool in pools:
+            if pool not in known:
+                return f"there is no pool {pool}", "Check the pool's name, or create it (rbd_pool)."
+            if "full_quota" in known[pool]:
+                return f"the pool {pool} has reached its quota", f"Raise it: ceph osd pool get-quota {pool}."
+            if "full" in known[pool]:
+                return f"the pool {pool} is full", "Add storage, or remove data: ceph df, ceph osd df."
+        return None
+
+    def parent(self, spec: ImageSpec) -> ParentFacts:
+        try:
+            with self._session.open(spec.head, f"look at {spec}") as image:
+                sizes = {str(snap["name"]): int(snap["size"]) for snap in image.list_snaps()}
+                return ParentFacts(
+                    self._facts(image, False, False), sizes.get(spec.snap or ""), self._clones_protected(spec)
+                )
+        except NoImage:
+            return ParentFacts(None, None, False)
+
+    def config_faults(self, spec: ImageSpec, config: Mapping[str, str | None]) -> dict[str, str]:
+        known = self._pool_config(spec)
+        scratch = rados.Rados()
+        faults = {}
+        for name, value in config.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                faults[name] = "librbd has no such option for an image" + (f" (but {close[0]})" if close else "")
+            elif value is not None:
+                try:
+                    scratch.conf_set(name, value)
+                except rados.Error:
+                    faults[name] = f"librbd does not take the value {value!r} for it"
+        return faults
+
+    def _facts(self, image: Any, children: bool, settings: bool) -> ImageFacts:
+        snapshots = user_snapshots(image)
+        config, metadata = _settings(image) if settings else (None, None)
+        return ImageFacts(
+            image_id=image.id(),
+            size=int(image.size()),
+            features=int(image.features()),
+            snapshots=snapshots,
+            watchers=read_watchers(image),
+            flags=int(image.flags()),
+            layout=self._layout(image),
+            parent=parent_of(image),
+            protected=tuple(name for name in snapshots if image.is_protected_snap(name)),
+            hidden_snapshots=len(list(image.list_snaps())) - len(snapshots),
+            children=children_of(image) if children else (),
+            config=config,
+            metadata=metadata,
+        )
+
+    def _layout(self, image: Any) -> Layout:
+        size = int(image.stat()["obj_size"])
+        data_pool = None
+        if int(image.features()) & rbd.RBD_FEATURE_DATA_POOL:
+            data_pool = str(self._session.connected().pool_reverse_lookup(image.data_pool_id()))
+        return Layout(size, int(image.stripe_unit()), int(image.stripe_count()), data_pool)
+
+    def _trashed(self, spec: ImageSpec, entry: Mapping[str, Any]) -> TrashedImage:
+        with self._session.open(spec, f"look at {spec} in the trash", image_id=entry["id"]) as image:
+            facts = self._facts(image, False, True)
+        deleted = entry["deletion_time"].isoformat() + "Z"
+        return TrashedImage(str(entry["id"]), str(entry["name"]), facts, deleted)
+
+    def _pool_config(self, spec: ImageSpec) -> dict[str, str]:
+        """Librbd's options in force for images of that pool."""
+        with self._session.pool(spec, f"read the options of pool {spec.pool}") as ioctx:
+            return {str(option["name"]): str(option["value"]) for option in rbd.RBD().config_list(ioctx)}
+
+    def _read_osdmap(self) -> dict[str, Any]:
+        if not self._osdmap:
+            self._osdmap = self._session.command("read the cluster's map", "osd dump")
+        return self._osdmap
+
+    def _clones_protected(self, spec: ImageSpec) -> bool:
+        """Whether clones are of version 1, which need protected snapshots.
+
+        As in CloneRequest<I>::validate_options() of src/librbd/image/CloneRequest.cc.
+        """
+        wanted = self._pool_config(spec)["rbd_default_clone_format"]
+        if wanted in ("1", "2"):
+            return wanted == "1"
+        release = str(self._read_osdmap()["require_min_compat_client"])
+        # The names of the releases follow the alphabet.
+        return release < _CLONE_V2_RELEASE
+
+
+def parent_of(image: Any) -> ImageSpec | None:
+    """The snapshot that an open image is a clone of, or None."""
+    try:
+        parent = image.get_parent_image_spec()
+    except rbd.ImageNotFound:
+        return None
+    return ImageSpec(parent["pool_name"], parent["pool_namespace"], parent["image_name"], parent["snap_name"])
+
+
+def children_of(image: Any) -> tuple[Child, ...]:
+    """The clones of an open image's snapshots."""
+    return tuple(
+        Child(ImageSpec(child["pool"], child["pool_namespace"], child["image"]), bool(child["trash"]))
+        for child in image.list_children2()
+    )
+
+
+def _settings(image: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """An open image's overrides and the rest of its metadata."""
+    everything = {str(name): str(value) for name, value in image.metadata_list()}
+    config = {name[len(CONFIG_PREFIX) :]: value for name, value in everything.items() if name.startswith(CONFIG_PREFIX)}
+    return config, {name: value for name, value in everything.items() if not name.startswith(CONFIG_PREFIX)}
+
+
+def require_unwatched(image: Any, what: str, own: int) -> None:
+    """Refuse if somebody else has an image open that is open for writing here.
+
+    :param own: the id of this client in the cluster.
+    """
+    others = [watcher for watcher in read_watchers(image) if watcher.client != f"client.{own}"]
+    if others:
+        users = ", ".join(str(watcher) for watcher in others)
+        raise RbdError(what, f"it is in use by {users}", "Unmap or close it there first.")

@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that want the same image at the same moment all end well, and one of them made it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from loopback.cluster import LoopbackCluster
+from loopback.modules import Modules
+
+ROUNDS = 5
+RUNS = 4
+
+
+def at_once(module: Modules, options: dict[str, Any]) -> tuple[int, int]:
+    """How many of some runs failed, and how many actions all of them did."""
+    with ThreadPoolExecutor(RUNS) as threads:
+        results = list(threads.map(lambda _run: module("rbd_image")(options), range(RUNS)))
+    for result in results:
+        assert not result.failed, result.msg
+        assert result.changed == bool(result.actions)
+    return sum(result.changed for result in results), sum(len(result.actions) for result in results)
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_one_of_them_creates(cluster: LoopbackCluster, namespace: str, module: Modules, turn: int) -> None:
+    images = [{"image": f"{namespace}/{turn}-{number}"} for number in range(3)]
+    assert at_once(module, {"images": images, "size": "8M"})[1] == len(images)
+    assert len(cluster.json("rbd", "ls", namespace)) == len(images)
+
+
+def test_one_of_them_clones(cluster: LoopbackCluster, namespace: str, module: Modules) -> None:
+    cluster.rbd("create", f"{namespace}/golden", "--size", "8M")
+    cluster.rbd("snap", "create", f"{namespace}/golden@one")
+    cluster.rbd("snap", "protect", f"{namespace}/golden@one")
+    assert at_once(module, {"image": f"{namespace}/vm", "parent": f"{namespace}/golden@one"}) == (1, 1)
