@@ -17,7 +17,7 @@ CLUSTER: dict[str, Any] = {
 }
 
 
-def bulk(list_name: str, item: Mapping[str, Any]) -> dict[str, Any]:
+def bulk(list_name: str, item: Mapping[str, Any], key: str = "image") -> dict[str, Any]:
     """The arguments of AnsibleModule for options that describe one item, or serve as defaults for a list.
 
     The list's items take the same options, without defaults of their own: a default there would
@@ -25,13 +25,14 @@ def bulk(list_name: str, item: Mapping[str, Any]) -> dict[str, Any]:
 
     :param list_name: name of the list option.
     :param item: argument specs of the options that an item takes.
+    :param key: the option that identifies an item.
     """
     suboptions = {name: _without_default(spec) for name, spec in item.items()}
-    suboptions["image"] = {**suboptions["image"], "required": True}
+    suboptions[key] = {**suboptions[key], "required": True}
     return {
         "argument_spec": {**item, list_name: {"type": "list", "elements": "dict", "options": suboptions}},
-        "mutually_exclusive": [("image", list_name)],
-        "required_one_of": [("image", list_name)],
+        "mutually_exclusive": [(key, list_name)],
+        "required_one_of": [(key, list_name)],
     }
 
 

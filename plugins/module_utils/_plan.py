@@ -189,14 +189,19 @@ def merge_items(params: Mapping[str, Any], list_name: str, options: Iterable[str
 
 
 def parse_items(
-    params: Mapping[str, Any], list_name: str, options: Iterable[str], parse: Callable[[dict[str, Any]], _Named]
+    params: Mapping[str, Any],
+    list_name: str,
+    options: Iterable[str],
+    parse: Callable[[dict[str, Any]], _Named],
+    key: str = "image",
 ) -> list[_Named]:
     """The requests of a call, each named once.
 
     :param parse: makes a request from an item's options.
+    :param key: the option that identifies an item that cannot be understood.
     :raises ItemErrors: an item cannot be understood, or is named twice.
     """
     merged = merge_items(params, list_name, options)
-    requests = each_item(merged, lambda item: str(item["image"]), lambda _index, item: parse(item))
+    requests = each_item(merged, lambda item: str(item[key]), lambda _index, item: parse(item))
     refuse_repeats(requests)
     return requests
