@@ -97,7 +97,8 @@ def integration(session: nox.Session) -> None:
     """Run the modules with the real librbd against a real cluster on loopback."""
     if not (ROOT / "tests" / "integration").exists():
         session.skip("there is no tests/integration yet")
-    session.run("pytest", "--numprocesses", "auto", *(session.posargs or ["tests/integration"]))
+    # Each process starts a cluster of its own. Without a path among the arguments, these tests are meant.
+    session.run("pytest", "--numprocesses", "auto", "--override-ini", "testpaths=tests/integration", *session.posargs)
 
 
 @nox.session
