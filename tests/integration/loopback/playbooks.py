@@ -108,11 +108,16 @@ class Playbooks:
             f"inventory = {inventory}\n"
             f"collections_path = {self._site.place}\n"
             f"callback_plugins = {_CALLBACKS}\n"
-            "callbacks_enabled = results\n"
+            "callbacks_enabled = results, cephclient.rbd.progress\n"
             f"remote_tmp = {directory / 'remote'}\n",
             encoding="utf-8",
         )
-        return {**ENVIRONMENT, "ANSIBLE_CONFIG": str(config), "RESULTS_FILE": str(directory / "results.jsonl")}
+        return {
+            **ENVIRONMENT,
+            "ANSIBLE_CONFIG": str(config),
+            "ANSIBLE_ASYNC_DIR": str(directory / "jobs"),
+            "RESULTS_FILE": str(directory / "results.jsonl"),
+        }
 
 
 def _tasks(path: Path) -> list[Task]:
