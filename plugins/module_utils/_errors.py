@@ -43,6 +43,10 @@ class Overtaken(RbdError):
     """Another run has done it, or undone what it needs, since the current state was read: look again."""
 
 
+class AlreadyDone(Overtaken):
+    """Another run has just done the very same, so that nothing is left to do of the action."""
+
+
 @dataclass(frozen=True)
 class ItemFailure:
     """Why one item of a request fails.

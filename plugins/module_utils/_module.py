@@ -11,7 +11,7 @@ from typing import Any, Callable, NoReturn, Protocol
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
 
-from ._errors import ItemErrors, Overtaken, RbdError
+from ._errors import AlreadyDone, ItemErrors, Overtaken, RbdError
 from ._plan import Action, Plan, printable, printable_tree
 from ._system import bindings, cluster, connection
 from ._system.progress import Progress, Silence
@@ -96,7 +96,10 @@ class _Run:
         for number, action in enumerate(plan.actions, start=1):
             self.current = action
             self._progress.step(action.kind, action.subject, number, len(plan.actions))
-            handlers[type(action)](action)
+            try:
+                handlers[type(action)](action)
+            except AlreadyDone:
+                continue
             self.done.append(action)
         self.current = None
         return Plan(tuple(self.done), plan.warnings)

@@ -12,7 +12,13 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cephclient.rbd.plugins.module_utils import _module
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ItemErrors, ItemFailure, Overtaken, RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import (
+    AlreadyDone,
+    ItemErrors,
+    ItemFailure,
+    Overtaken,
+    RbdError,
+)
 from ansible_collections.cephclient.rbd.plugins.module_utils._plan import Action, Plan
 from ansible_collections.cephclient.rbd.plugins.module_utils._system import connection
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeModule, ModuleEnd
@@ -178,3 +184,18 @@ def test_a_step_that_is_taken_again_and_again_is_an_error_in_the_end() -> None:
     end = end_of(operation)[0]
     assert (end.failed, end.result["changed"], operation.plans) == (True, True, _module.LOOKS)
     assert end.result["failures"][0]["item"] == "b"
+
+
+def test_any_number_of_steps_that_another_run_has_just_done_are_left_out_without_a_new_look() -> None:
+    class Late(Racing):
+        def _apply(self, step: Step) -> None:
+            if step.subject in self.taken:
+                raise AlreadyDone(f"do {step.subject}", "another run has done it")
+            super()._apply(step)
+
+    taken = tuple(f"step {number}" for number in range(2 * _module.LOOKS))
+    operation = Late("a", *taken, "b", taken=taken)
+    end = end_of(operation)[0]
+    assert (end.failed, operation.applied, operation.plans) == (False, ["a", "b"], 1)
+    assert [action["subject"] for action in end.result["actions"]] == ["a", "b"]
+    assert "step" not in end.result["diff"][0]["before"]
