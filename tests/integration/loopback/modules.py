@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,33 @@ class Module:
 
         :param check: run it in check mode.
         """
+        done = subprocess.run(
+            self._argv(), input=self._input(options, check, diff, no_log), capture_output=True, text=True,
+            timeout=TIMEOUT, check=False, env=self.site.environment, cwd="/",
+        )  # fmt: skip
+        # Whether it succeeds or fails, a module says so as JSON. Only one that breaks has something else to say.
+        assert done.stdout.startswith("\n{"), f"{self.name} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return Result(json.loads(done.stdout))
+
+    @contextlib.contextmanager
+    def started(self, options: Mapping[str, Any]) -> Iterator[subprocess.Popen[str]]:
+        """Have it at work within the block, for a test of what becomes of its work when it is killed."""
+        with subprocess.Popen(
+            self._argv(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            env=self.site.environment, cwd="/",
+        ) as process:  # fmt: skip
+            assert process.stdin is not None
+            process.stdin.write(self._input(options, check=False, diff=True, no_log=False))
+            process.stdin.close()
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def _argv(self) -> list[str]:
+        return owned([self.python, "-m", f"{COLLECTION}.plugins.modules.{self.name}"])
+
+    def _input(self, options: Mapping[str, Any], check: bool, diff: bool, no_log: bool) -> str:
         internal = {
             "_ansible_check_mode": check,
             "_ansible_diff": diff,
@@ -83,15 +111,7 @@ class Module:
             "_ansible_module_name": f"cephclient.rbd.{self.name}",
             "_ansible_remote_tmp": str(self.site.place / "remote"),
         }
-        arguments = {"ANSIBLE_MODULE_ARGS": {**self.defaults, **options, **internal}}
-        module = f"{COLLECTION}.plugins.modules.{self.name}"
-        done = subprocess.run(
-            owned([self.python, "-m", module]), input=json.dumps(arguments), capture_output=True, text=True,
-            timeout=TIMEOUT, check=False, env=self.site.environment, cwd="/",
-        )  # fmt: skip
-        # Whether it succeeds or fails, a module says so as JSON. Only one that breaks has something else to say.
-        assert done.stdout.startswith("\n{"), f"{self.name} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-        return Result(json.loads(done.stdout))
+        return json.dumps({"ANSIBLE_MODULE_ARGS": {**self.defaults, **options, **internal}})
 
 
 # What the fixtures of these names are.
