@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an open ``rbd.Image`` tells, as values. librbd's own errors pass through."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Callable
+
+from .._image_facts import Child, Layout
+from .._image_report import USER, Clone, Lock, Mirroring, Snapshot, Usage, uncountable
+from .._image_spec import ImageSpec
+from .._settings import CONFIG_PREFIX
+from .bindings import rbd
+
+# A pool's name by its id.
+PoolName = Callable[[int], str]
+
+# What librbd gives for no limit, and as the pool of no group.
+_NO_LIMIT = 2**64 - 1
+_NO_POOL = -1
+
+
+def layout_of(image: Any, pool_name: PoolName) -> Layout:
+    """How it lies in its objects."""
+    data_pool = None
+    if int(image.features()) & rbd.RBD_FEATURE_DATA_POOL:
+        data_pool = pool_name(image.data_pool_id())
+    return Layout(int(image.stat()["obj_size"]), int(image.stripe_unit()), int(image.stripe_count()), data_pool)
+
+
+def settings_of(image: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """Its overrides of librbd's options, and the rest of its metadata."""
+    everything = {str(name): str(value) for name, value in image.metadata_list()}
+    config = {name[len(CONFIG_PREFIX) :]: value for name, value in everything.items() if name.startswith(CONFIG_PREFIX)}
+    return config, {name: value for name, value in everything.items() if not name.startswith(CONFIG_PREFIX)}
+
+
+def group_of(image: Any, namespace: str, pool_name: PoolName) -> str | None:
+    """The group that it is in, as ``<pool>/[<namespace>/]<group>``. A group has members of its own namespace only."""
+    group = image.group()
+    return None if group["pool"] == _NO_POOL else _group_spec(group, namespace, pool_name)
+
+
+def lock_of(image: Any) -> Lock | None:
+    """The lock on it."""
+    lock = image.list_lockers()
+    if not lock:
+        return None
+    holders = tuple((str(client), str(cookie), str(address)) for client, cookie, address in lock["lockers"])
+    return Lock(bool(lock["exclusive"]), str(lock["tag"]), holders)
+
+
+def mirroring_of(image: Any) -> Mirroring | None:
+    """How it is mirrored."""
+    info = image.mirror_image_get_info()
+    if info["state"] == rbd.RBD_MIRROR_IMAGE_DISABLED:
+        return None
+    by_snapshot = image.mirror_image_get_mode() == rbd.RBD_MIRROR_IMAGE_MODE_SNAPSHOT
+    return Mirroring(
+        mode="snapshot" if by_snapshot else "journal",
+        state="enabled" if info["state"] == rbd.RBD_MIRROR_IMAGE_ENABLED else "disabling",
+        primary=bool(info["primary"]),
+        global_id=str(info["global_id"]),
+    )
+
+
+def snapshot_limit_of(image: Any) -> int | None:
+    """How many snapshots a user may make."""
+    limit = int(image.get_snap_limit())
+    return None if limit == _NO_LIMIT else limit
+
+
+def snapshots_of(image: Any, namespace: str, pool_name: PoolName) -> tuple[Snapshot, ...]:
+    """Its snapshots of all kinds, oldest first.
+
+    :param namespace: the image's.
+    """
+    return tuple(_snapshot(image, snap, namespace, pool_name) for snap in image.list_snaps())
+
+
+def _snapshot(image: Any, snap: Mapping[str, Any], namespace: str, pool_name: PoolName) -> Snapshot:
+    kind = snap["namespace"]
+    group = snap.get("group")
+    return Snapshot(
+        snap_id=int(snap["id"]),
+        name=str(snap["name"]),
+        size=int(snap["size"]),
+        created=image.get_snap_timestamp(snap["id"]),
+        namespace=_SNAPSHOT_NAMESPACES.get(kind, f"type {kind}") if kind else USER,
+        # librbd does not find the others by name.
+        protected=not kind and bool(image.is_protected_snap(snap["name"])),
+        original_name=group["snap_name"] if group else snap.get("trash", {}).get("original_name"),
+        group=_group_spec(group, namespace, pool_name) if group else None,
+    )
+
+
+# RBD_SNAP_NAMESPACE_TYPE_* of src/include/rbd/librbd.h; 0 is the user's.
+_SNAPSHOT_NAMESPACES = {1: "group", 2: "trash", 3: "mirror"}
+
+
+def children_of(image: Any, snapshots: Sequence[Snapshot]) -> tuple[Clone, ...] | None:
+    """Its clones, or None where the user may not look into every pool that has some.
+
+    For each snapshot librbd asks every pool of the cluster, so those that cannot have clones are left out: a clone
+    is either of a protected snapshot, or noted in the image (version 2).
+    """
+    noted = int(image.op_features()) & rbd.RBD_OPERATION_FEATURE_CLONE_PARENT
+    found = []
+    try:
+        for snapshot in snapshots:
+            if noted or snapshot.protected:
+                with _at(image, snapshot):
+                    found += [_clone(child, snapshot) for child in image.list_children2()]
+    except rbd.PermissionError:
+        return None
+    return tuple(found)
+
+
+def _clone(child: Mapping[str, Any], snapshot: Snapshot) -> Clone:
+    spec = ImageSpec(child["pool"], child["pool_namespace"], child["image"])
+    return Clone(Child(spec, bool(child["trash"])), str(child["id"]), snapshot.original_name or snapshot.name)
+
+
+def usage_of(image: Any, spec: ImageSpec, snapshots: Sequence[Snapshot], slowly: bool) -> Usage:
+    """What it uses, as ``rbd du`` counts (src/tools/rbd/action/DiskUsage.cc).
+
+    :param slowly: whether to look at each object where fast-diff does not know.
+    """
+    features = int(image.features())
+    reason = uncountable(spec, features, int(image.flags()))
+    used: dict[int, int] = {}
+    before = None
+    for snapshot in (snapshot for snapshot in snapshots if snapshot.namespace == USER):
+        with _at(image, snapshot):
+            # Each snapshot has an object map of its own.
+            reason = reason or uncountable(replace(spec, snap=snapshot.name), features, int(image.flags()))
+            if slowly or not reason:
+                used[snapshot.snap_id] = _used_since(image, before)
+        before = snapshot.name
+    if reason and not slowly:
+        return Usage(reason=reason)
+    return Usage(_used_since(image, before), used, "objects" if reason else "fast-diff")
+
+
+def _used_since(image: Any, snapshot: str | None) -> int:
+    """The bytes of the objects that were written after that snapshot, or ever."""
+    used = 0
+
+    def add(_offset: int, length: int, exists: bool) -> None:
+        nonlocal used
+        used += length if exists else 0
+
+    image.diff_iterate(0, image.size(), snapshot, add, include_parent=False, whole_object=True)
+    return used
+
+
+@contextlib.contextmanager
+def _at(image: Any, snapshot: Snapshot) -> Iterator[None]:
+    """Read the image at a snapshot. By id, since only a user's is found by its name."""
+    image.set_snap_by_id(snapshot.snap_id)
+    try:
+        yield
+    finally:
+        image.set_snap(None)
+
+
+def _group_spec(group: Mapping[str, Any], namespace: str, pool_name: PoolName) -> str:
+    return str(ImageSpec(pool_name(group["pool"]), namespace, group["name"]))
