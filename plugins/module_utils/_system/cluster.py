@@ -148,6 +148,9 @@ class LibrbdSession:
             if key not in self._contexts:
                 ioctx = self.connected().open_ioctx(spec.pool)
                 ioctx.set_namespace(spec.namespace)
+                # Without it librados waits for space, and even a removal would. The OSDs then refuse what
+                # would take more space, and nothing else (PrimaryLogPG::prepare_transaction()).
+                ioctx.set_osdmap_full_try()
                 if spec.namespace and not rbd.RBD().namespace_exists(ioctx, spec.namespace):
                     ioctx.close()
                     raise RbdError(

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Callable, Protocol
 
-from .._errors import Overtaken
+from .._errors import Overtaken, RbdError
 from .._features import DECLARABLE_MASK
 from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
 from .bindings import rbd
+from .ceph_errors import NoImage
 from .cluster import LibrbdSession
 from .images import require_unwatched
 from .progress import OnProgress
@@ -151,7 +152,11 @@ class LibrbdImageChanges:
         what = f"remove {spec}"
         self._require_unwatched(spec, what)
         with self._session.pool(spec, what) as ioctx:
-            rbd.RBD().remove(ioctx, spec.image, on_progress=on_progress)
+            try:
+                rbd.RBD().remove(ioctx, spec.image, on_progress=on_progress)
+            except rbd.ImageNotFound:
+                self._require_gone(spec, what)
+                raise
 
     def trash(self, spec: ImageSpec, retention: int) -> None:
         # trash_move() takes an image from under a client that has it open, if it lacks the exclusive lock.
@@ -175,6 +180,21 @@ class LibrbdImageChanges:
         """Refuse if it is open elsewhere. Two clients that remove the same image can wait for each other for ever."""
         with self._session.open(spec, what) as image:
             require_unwatched(image, what, self._own())
+
+    def _require_gone(self, spec: ImageSpec, what: str) -> None:
+        """Tell an image that is gone from one that librbd only says is.
+
+        It removes an image by way of the trash. Where a pool is full no entry can be made there, and the
+        error that comes back is that none was found (Trash<I>::move() in src/librbd/api/Trash.cc).
+        """
+        try:
+            with self._session.open(spec, what):
+                cause = f"nothing can be written to {spec.pool_path}, not even that it is to go"
+        except NoImage:
+            return
+        raise RbdError(
+            what, cause, "Most likely it is full (ceph df): raise the full ratio for the removal, or add storage."
+        )
 
     def _own(self) -> int:
         """The id of this client in the cluster."""
