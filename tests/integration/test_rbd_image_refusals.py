@@ -90,8 +90,9 @@ def test_full_cluster_is_said_in_time_and_nothing_is_begun(tmp_path: Path, syste
             assert "Cannot create rbd/two: the pool rbd is full. Add storage" in result.msg
         assert small.json("rbd", "ls", "rbd") == ["one"]
         # Ceph cannot do that here, not by the rbd command either.
-        kept = module("rbd_image")({**there, "image": "rbd/one", "state": "absent"})
-        assert "Cannot remove rbd/one: nothing can be written to rbd" in kept.msg
+        for state, verb in (("absent", "remove rbd/one"), ("trashed", "move rbd/one to the trash")):
+            kept = module("rbd_image")({**there, "image": "rbd/one", "state": state})
+            assert f"Cannot {verb}: nothing can be written to rbd" in kept.msg
         assert small.json("rbd", "ls", "rbd") == ["one"]
 
 

@@ -151,18 +151,14 @@ class LibrbdImageChanges:
     def remove(self, spec: ImageSpec, on_progress: OnProgress) -> None:
         what = f"remove {spec}"
         self._require_unwatched(spec, what)
-        with self._session.pool(spec, what) as ioctx:
-            try:
-                rbd.RBD().remove(ioctx, spec.image, on_progress=on_progress)
-            except rbd.ImageNotFound:
-                self._require_gone(spec, what)
-                raise
+        with self._leaving(spec, what) as ioctx:
+            rbd.RBD().remove(ioctx, spec.image, on_progress=on_progress)
 
     def trash(self, spec: ImageSpec, retention: int) -> None:
         # trash_move() takes an image from under a client that has it open, if it lacks the exclusive lock.
         what = f"move {spec} to the trash"
         self._require_unwatched(spec, what)
-        with self._session.pool(spec, what) as ioctx:
+        with self._leaving(spec, what) as ioctx:
             rbd.RBD().trash_move(ioctx, spec.image, retention)
 
     @contextlib.contextmanager
@@ -181,20 +177,24 @@ class LibrbdImageChanges:
         with self._session.open(spec, what) as image:
             require_unwatched(image, what, self._own())
 
-    def _require_gone(self, spec: ImageSpec, what: str) -> None:
-        """Tell an image that is gone from one that librbd only says is.
+    @contextlib.contextmanager
+    def _leaving(self, spec: ImageSpec, what: str) -> Iterator[Any]:
+        """The pool of an image that goes. Tells one that is gone already from one that librbd only says is.
 
         It removes an image by way of the trash. Where a pool is full no entry can be made there, and the
         error that comes back is that none was found (Trash<I>::move() in src/librbd/api/Trash.cc).
         """
-        try:
-            with self._session.open(spec, what):
-                cause = f"nothing can be written to {spec.pool_path}, not even that it is to go"
-        except NoImage:
-            return
-        raise RbdError(
-            what, cause, "Most likely it is full (ceph df): raise the full ratio for the removal, or add storage."
-        )
+        with self._session.pool(spec, what) as ioctx:
+            try:
+                yield ioctx
+            except rbd.ImageNotFound:
+                with contextlib.suppress(NoImage), self._session.open(spec, what):
+                    raise RbdError(
+                        what,
+                        f"nothing can be written to {spec.pool_path}, not even that it is to go",
+                        "Most likely it is full (ceph df): raise the full ratio for the removal, or add storage.",
+                    ) from None
+                raise
 
     def _own(self) -> int:
         """The id of this client in the cluster."""
