@@ -61,8 +61,10 @@ def _clone(index: int, request: ImageRequest, current: ImageCurrent) -> MakeImag
         raise RbdError(what, "a clone needs the feature layering", "Add layering to features.")
     # A clone takes object size and stripes from its parent, but not the data pool.
     layout = replace(image.layout, data_pool=_defaults(current).layout.data_pool)
-    facts = replace(_new(request, ImageDefaults(features, layout), size), parent=request.parent)
-    return CloneImage(index, request.name, request.spec, facts)
+    facts = _new(request, ImageDefaults(features, layout), size)
+    # librbd copies the metadata of the parent, its overrides included (CloneRequest.cc, copy_metadata()).
+    inherited = replace(facts, parent=request.parent, config=image.config or {}, metadata=image.metadata or {})
+    return CloneImage(index, request.name, request.spec, inherited)
 
 
 def _require_parent(what: str, request: ImageRequest, parent: ParentFacts | None) -> tuple[ImageFacts, int]:

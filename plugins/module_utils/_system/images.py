@@ -108,7 +108,7 @@ class LibrbdImages:
             with self._session.open(spec.head, f"look at {spec}") as image:
                 sizes = {str(snap["name"]): int(snap["size"]) for snap in image.list_snaps()}
                 return ParentFacts(
-                    self._facts(image, False, False), sizes.get(spec.snap or ""), self._clones_protected(spec)
+                    self._facts(image, False, True), sizes.get(spec.snap or ""), self._clones_protected(spec)
                 )
         except NoImage:
             return ParentFacts(None, None, False)
@@ -130,6 +130,7 @@ class LibrbdImages:
 
     def _facts(self, image: Any, children: bool, settings: bool) -> ImageFacts:
         snapshots = user_snapshots(image)
+        entries = len(list(image.list_snaps()))
         config, metadata = _settings(image) if settings else (None, None)
         return ImageFacts(
             image_id=image.id(),
@@ -141,8 +142,8 @@ class LibrbdImages:
             layout=self._layout(image),
             parent=parent_of(image),
             protected=tuple(name for name in snapshots if image.is_protected_snap(name)),
-            hidden_snapshots=len(list(image.list_snaps())) - len(snapshots),
-            children=children_of(image) if children else (),
+            hidden_snapshots=entries - len(snapshots),
+            children=children_of(image) if children and entries else (),
             config=config,
             metadata=metadata,
         )
@@ -192,12 +193,20 @@ def parent_of(image: Any) -> ImageSpec | None:
     return ImageSpec(parent["pool_name"], parent["pool_namespace"], parent["image_name"], parent["snap_name"])
 
 
-def children_of(image: Any) -> tuple[Child, ...]:
-    """The clones of an open image's snapshots."""
-    return tuple(
-        Child(ImageSpec(child["pool"], child["pool_namespace"], child["image"]), bool(child["trash"]))
-        for child in image.list_children2()
-    )
+def children_of(image: Any) -> tuple[Child, ...] | None:
+    """The clones of an open image's snapshots, or of the one at which it is open.
+
+    librbd looks for them in every pool.
+
+    :returns: None where the user may not look into every pool.
+    """
+    try:
+        return tuple(
+            Child(ImageSpec(child["pool"], child["pool_namespace"], child["image"]), bool(child["trash"]))
+            for child in image.list_children2()
+        )
+    except rbd.PermissionError:
+        return None
 
 
 def _settings(image: Any) -> tuple[dict[str, str], dict[str, str]]:
