@@ -34,6 +34,15 @@ class FakeCommands:
         self.ran.append(tuple(argv))
         return self.answers.pop(0)
 
+    def follow(
+        self, argv: Sequence[str], hear: Callable[[str], None], silence: float, descriptors: Sequence[int] = ()
+    ) -> Completed:
+        assert all(f"/dev/fd/{descriptor}" in " ".join(argv) for descriptor in descriptors)
+        done = self.run(argv, silence)
+        for line in done.stdout.splitlines():
+            hear(line)
+        return done
+
 
 @dataclass
 class FakeCluster:
@@ -45,31 +54,19 @@ class FakeCluster:
     log: list[str] = field(default_factory=list)
 
     def fsid(self) -> str:
-        self._answer("fsid")
+        self.answer("fsid")
         return support.FSID
 
     def look_up(self, spec: ImageSpec) -> ImageFacts | None:
-        self._answer(f"look_up {spec}")
+        self.answer(f"look_up {spec}")
         return self.images.get(str(spec.head))
 
-    def create(self, spec: ImageSpec, size: int) -> None:
-        self._answer(f"create {spec} {size}")
-        assert str(spec) not in self.images
-        self.images[str(spec)] = support.facts(size)
-
-    def grow(self, spec: ImageSpec, size: int) -> None:
-        self._answer(f"grow {spec} {size}")
-        self.images[str(spec)] = replace(self.images[str(spec)], size=size)
-
-    def remove(self, spec: ImageSpec) -> None:
-        self._answer(f"remove {spec}")
-        del self.images[str(spec)]
-
     def first_written(self, spec: ImageSpec) -> Extent | None:
-        self._answer(f"first_written {spec}")
+        self.answer(f"first_written {spec}")
         return self.written.get(str(spec))
 
-    def _answer(self, call: str) -> None:
+    def answer(self, call: str) -> None:
+        """Note what was asked; a cluster that is away answers nothing."""
         self.log.append(call)
         if self.refusal is not None:
             raise self.refusal
