@@ -4,13 +4,28 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, strategies as st
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._features import FEATURES, feature_names, unmappable
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._features import (
+    DECLARABLE,
+    DECLARABLE_MASK,
+    FEATURES,
+    change_features,
+    feature_names,
+    parse_features,
+    unmappable,
+)
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils import image_values
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.image_values import mask
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import (
     DEFAULT_FEATURES,
     KRBD_FEATURES,
+    is_sentence,
+    outcome,
 )
 
 masks = st.integers(0, 2**64 - 1)
@@ -49,3 +64,63 @@ def test_whoever_may_write_may_read(features: int, supported: int) -> None:
 @given(masks)
 def test_a_kernel_that_has_them_all_lacks_none(features: int) -> None:
     assert unmappable(features, features, read_only=False) == ()
+
+
+class TestDeclared:
+    @given(image_values.masks, st.randoms(use_true_random=False))
+    def test_names_give_the_mask_that_they_come_from_in_any_order(self, declared: int, random: Random) -> None:
+        names = [*feature_names(declared), *feature_names(declared)]
+        random.shuffle(names)
+        assert parse_features(names) == declared
+
+    @given(st.lists(st.sampled_from([*FEATURES, "exclusive_lock", "nonsense", ""])))
+    def test_any_names_are_read_or_refused_in_a_sentence(self, names: list[str]) -> None:
+        declared = outcome(lambda: parse_features(names))
+        if isinstance(declared, RbdError):
+            assert is_sentence(declared)
+        else:
+            assert set(feature_names(declared)) == set(names) <= set(DECLARABLE)
+
+    @pytest.mark.parametrize(
+        ("names", "sentence"),
+        [
+            (["object-map", "fast-diff"], "Cannot use the feature object-map: it needs exclusive-lock. Add exclusive-"),
+            (["exclusive-lock", "object-map"], "it needs fast-diff. Add fast-diff."),
+            (["exclusive-lock", "fast-diff"], "it needs object-map. Add object-map."),
+            (["object-map"], "Add exclusive-lock and fast-diff."),
+            (["layering", "journaling"], "it needs exclusive-lock"),
+            (["exclusive_lock"], "librbd has no feature of that name. Did you mean exclusive-lock? The names are"),
+            (["zzz"], "librbd has no feature of that name. The names are layering, exclusive-lock,"),
+        ],
+        ids=str,
+    )
+    def test_what_is_missing_is_named(self, names: list[str], sentence: str) -> None:
+        with pytest.raises(RbdError) as refused:
+            parse_features(names)
+        assert sentence in str(refused.value)
+
+    @pytest.mark.parametrize("name", sorted(set(FEATURES) - set(DECLARABLE)))
+    def test_what_librbd_sets_by_itself_is_not_declared(self, name: str) -> None:
+        with pytest.raises(RbdError, match="librbd sets it by itself"):
+            parse_features(["layering", name])
+
+
+class TestChange:
+    @given(image_values.masks, masks)
+    def test_gives_exactly_what_is_wanted_and_leaves_librbds_own_alone(self, wanted: int, actual: int) -> None:
+        change = outcome(lambda: change_features("change it", wanted, actual))
+        if isinstance(change, RbdError):
+            fixed = (wanted ^ actual) & mask("layering") or wanted & ~actual & mask("deep-flatten")
+            assert fixed
+            assert "once an image exists" in change.cause or "only be given to a new image" in change.cause
+            return
+        enable, disable = change
+        after = actual & ~disable | enable
+        assert after & DECLARABLE_MASK == wanted
+        assert after & ~DECLARABLE_MASK == actual & ~DECLARABLE_MASK
+        assert enable & actual == 0
+        assert disable & ~actual == 0
+
+    @given(image_values.masks)
+    def test_is_nothing_where_all_is_as_wanted(self, declared: int) -> None:
+        assert change_features("change it", declared, declared) == (0, 0)
