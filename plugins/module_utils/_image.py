@@ -86,4 +86,10 @@ def _plan_absent(index: int, request: ImageRequest, current: ImageCurrent, check
             f"it has snapshots: {', '.join(facts.snapshots)}",
             "Remove them first (rbd_snapshot), or set purge_snapshots to true if they may go with it.",
         )
+    if facts.children is None:
+        raise RbdError(
+            what,
+            "whether its snapshots have clones cannot be told, since the user may not look into every pool",
+            "Run this as client.admin, or as a user with osd 'profile rbd' for each pool that holds clones.",
+        )
     return [PurgeSnapshots(index, request.name, request.spec, facts.snapshots, facts.protected), remove]

@@ -76,7 +76,8 @@ class ImageFacts:
     :ivar parent: the snapshot that it is a clone of, or None.
     :ivar protected: which of its snapshots are protected.
     :ivar hidden_snapshots: snapshots that no user made: of groups, of mirroring, or removed ones that clones still use.
-    :ivar children: clones of its snapshots; read only where somebody asks for them.
+    :ivar children: clones of its snapshots; read only where somebody asks for them. None where the user may not look
+        into every pool, and so cannot know them.
     :ivar config: image-level overrides of librbd's options; read only where somebody asks for them.
     :ivar metadata: the user's own metadata; read only where somebody asks for them.
     """
@@ -91,7 +92,7 @@ class ImageFacts:
     parent: ImageSpec | None = None
     protected: tuple[str, ...] = ()
     hidden_snapshots: int = 0
-    children: tuple[Child, ...] = ()
+    children: tuple[Child, ...] | None = ()
     config: Mapping[str, str] | None = None
     metadata: Mapping[str, str] | None = None
 

@@ -60,6 +60,32 @@ class TestAbsent:
             assert f"its snapshots have clones: {namespace}/vm1, {namespace}/vm2 (in the trash)" in refused.msg
         assert cluster.json("rbd", "snap", "ls", image)[0]["name"] == "one"
 
+    def test_clones_of_a_removed_snapshot_are_named_too(
+        self, cluster: LoopbackCluster, namespace: str, image: str, module: Modules
+    ) -> None:
+        cluster.rbd("snap", "create", f"{image}@one")
+        cluster.rbd("clone", f"{image}@one", f"{namespace}/vm", "--rbd-default-clone-format", "2")
+        cluster.rbd("snap", "remove", f"{image}@one")
+        refused = module("rbd_image")({"image": image, "state": "absent"})
+        assert f"its snapshots have clones: {namespace}/vm." in refused.msg
+
+    def test_user_of_one_pool_cannot_know_the_clones(
+        self, cluster: LoopbackCluster, pool: str, module: Modules
+    ) -> None:
+        keyring = cluster.user("owner", osd=f"profile rbd pool={pool}", mgr="")
+        image = {"image": f"{pool}/data", "state": "absent", "user": "owner", "keyring": str(keyring)}
+        cluster.rbd("create", f"{pool}/data", "--size", "8M")
+        cluster.rbd("snap", "create", f"{pool}/data@one")
+        cluster.rbd("snap", "protect", f"{pool}/data@one")
+
+        assert "it has snapshots: one." in module("rbd_image")(image).msg
+        refused = module("rbd_image")({**image, "purge_snapshots": True})
+        assert "whether its snapshots have clones cannot be told" in refused.msg
+
+        # Of one that is not protected there can only be clones of version 2, which the image itself lists.
+        cluster.rbd("snap", "unprotect", f"{pool}/data@one")
+        assert module("rbd_image")({**image, "purge_snapshots": True}).changed
+
     def test_watchers_are_named(
         self, cluster: LoopbackCluster, image: str, module: Modules, system_python: str
     ) -> None:
