@@ -138,14 +138,19 @@ def clone(hypervisor: Hypervisor, module: Modules) -> Callable[..., str]:
     return make
 
 
+def with_clone_format(cluster: LoopbackCluster, version: str, directory: Path) -> Path:
+    """A ceph.conf by which clones are of that version."""
+    conf = directory / "ceph.conf"
+    text = cluster.conf.read_text(encoding="utf-8")
+    conf.write_text(f"{text}\n[client]\nrbd_default_clone_format = {version}\n", encoding="utf-8")
+    return conf
+
+
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_guest_boots_and_nothing_is_copied(
     hypervisor: Hypervisor, golden: Callable[..., str], clone: Callable[..., str], tmp_path: Path, version: str
 ) -> None:
-    conf = tmp_path / "ceph.conf"
-    text = hypervisor.cluster.conf.read_text(encoding="utf-8")
-    conf.write_text(f"{text}\n[client]\nrbd_default_clone_format = {version}\n", encoding="utf-8")
-    vm = clone(golden(START, PRINT), conf=str(conf))
+    vm = clone(golden(START, PRINT), conf=str(with_clone_format(hypervisor.cluster, version, tmp_path)))
     is_version_2 = "clone-child" in hypervisor.cluster.json("rbd", "info", vm)["op_features"]
     assert is_version_2 == (version == "2")
 
@@ -187,3 +192,23 @@ def test_hypervisor_cannot_change_the_golden_image(
     for command in (("resize", "--size", "16M", image), ("snap", "create", f"{image}@two"), ("rm", image)):
         with pytest.raises(CommandError, match="Operation not permitted"):
             hypervisor.cluster.rbd(*command, user=hypervisor.user)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_hypervisor_may_detach_and_remove_its_clone(
+    hypervisor: Hypervisor,
+    module: Modules,
+    golden: Callable[..., str],
+    clone: Callable[..., str],
+    tmp_path: Path,
+    version: str,
+) -> None:
+    snapshot = golden(START, PRINT)
+    vm = clone(snapshot, conf=str(with_clone_format(hypervisor.cluster, version, tmp_path)), flatten=True)
+    assert hypervisor.cluster.json("rbd", "children", snapshot) == []
+    assert hypervisor.boot(vm) == TEXT
+
+    result = module("rbd_image")({**hypervisor.options, "image": vm, "state": "absent"})
+
+    assert not result.failed, result.msg
+    assert hypervisor.cluster.json("rbd", "ls", hypervisor.vms) == []

@@ -46,8 +46,8 @@ class Golden:
 
         :param variables: without the prefix. By default the tasks are not asynchronous, which takes less time.
         """
-        given = {"image": self.image, "source": str(self.source), "timeout": 0, **variables}
-        given |= {name: f"{{{{ ceph_{name} }}}}" for name in ("conf", "user", "keyring")}
+        connection = {name: f"{{{{ ceph_{name} }}}}" for name in ("conf", "user", "keyring")}
+        given = {**connection, "image": self.image, "source": str(self.source), "timeout": 0, **variables}
         extra = {f"golden_image_{name}": value for name, value in given.items() if value is not None}
         return self._playbook(playbook, {**extra, "ansible_become": False}, check=check)
 
@@ -115,6 +115,19 @@ def test_copy_on_read_is_for_all_clones_but_those_that_say_otherwise(cluster: Lo
         {"conf_rbd_clone_copy_on_read": "false", "conf_rbd_cache": "true"},
     ]
     assert changed(golden(clones=[golden.vm("web1"), other], copy_on_read=True, check=True)) == []
+
+
+def test_cephx_user_needs_no_more_than_the_place_of_the_images(
+    cluster: LoopbackCluster, namespace: str, golden: Golden
+) -> None:
+    pool, _slash, name = namespace.partition("/")
+    user = f"operator-{name}"
+    keyring = cluster.user(user, osd=f"profile rbd pool={pool} namespace={name}", mgr="")
+
+    run = golden(clones=[golden.vm("web1")], flatten=True, user=user, keyring=str(keyring))
+
+    assert changed(run) == [IMAGE, SNAPSHOT, CLONES]
+    assert Content(cluster, golden.vm("web1")).read() == golden.source.read_bytes()
 
 
 def test_check_mode_of_an_image_that_lacks_its_snapshot(cluster: LoopbackCluster, golden: Golden) -> None:
