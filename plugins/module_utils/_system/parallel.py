@@ -21,6 +21,9 @@ WORKERS = 8
 def in_parallel(items: Sequence[_Item], do: Callable[[_Item], _Result]) -> list[_Result | RbdError]:
     """Do something with every item, with at most :data:`WORKERS` of them at a time.
 
+    The first item goes alone. It makes the connection, so that they do not wait for it one after the other where the
+    cluster is away.
+
     :param do: may be called by several threads at once.
     :returns: for each item, in the order of the items, the result or the RbdError.
     :raises ClusterUnavailable: an item found the cluster away, so no further one is begun. Those that have begun
@@ -30,8 +33,8 @@ def in_parallel(items: Sequence[_Item], do: Callable[[_Item], _Result]) -> list[
     outcomes: dict[int, _Result | RbdError] = {}
     fatal: list[Exception] = []
 
-    def work() -> None:
-        while True:
+    def work(most: int) -> None:
+        for _item in range(most):
             try:
                 index, item = waiting.popleft()
             except IndexError:
@@ -45,8 +48,11 @@ def in_parallel(items: Sequence[_Item], do: Callable[[_Item], _Result]) -> list[
                     fatal.append(error)
                     waiting.clear()
 
+    work(1)
     # Daemons, so that a module that is told to end does not wait for them.
-    threads = [threading.Thread(target=work, daemon=True) for _worker in range(min(WORKERS, len(items)))]
+    threads = [
+        threading.Thread(target=work, args=[len(items)], daemon=True) for _worker in range(min(WORKERS, len(waiting)))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

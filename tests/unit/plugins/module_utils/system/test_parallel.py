@@ -33,11 +33,24 @@ def test_as_many_as_there_are_workers_run_at_a_time_and_no_more() -> None:
     def meet(item: int) -> None:
         running.add(item)
         most.append(len(running))
-        together.wait()
+        if item != 0:
+            together.wait()
         running.discard(item)
 
-    in_parallel(range(WORKERS * 3), meet)
+    in_parallel(range(1 + WORKERS * 3), meet)
     assert max(most) == WORKERS
+
+
+def test_the_first_item_goes_alone() -> None:
+    seen: list[str] = []
+
+    def connect(item: int) -> None:
+        seen.append(f"{item} begins")
+        time.sleep(0.01)
+        seen.append(f"{item} ends")
+
+    in_parallel(range(3), connect)
+    assert seen[:2] == ["0 begins", "0 ends"]
 
 
 def test_an_error_is_the_outcome_of_its_item_alone() -> None:
@@ -51,7 +64,7 @@ def test_an_error_is_the_outcome_of_its_item_alone() -> None:
     assert in_parallel(["a", "b", "c"], look) == ["A", refused, "C"]
 
 
-def test_no_further_item_is_begun_once_the_cluster_is_away() -> None:
+def test_nothing_else_is_begun_if_the_first_item_finds_the_cluster_away() -> None:
     begun = []
 
     def away(item: int) -> None:
@@ -60,22 +73,36 @@ def test_no_further_item_is_begun_once_the_cluster_is_away() -> None:
 
     with pytest.raises(ClusterUnavailable):
         in_parallel(range(1000), away)
-    assert len(begun) <= WORKERS
+    assert begun == [0]
+
+
+def test_no_further_item_is_begun_once_the_cluster_is_away() -> None:
+    begun = []
+
+    def goes_away(item: int) -> None:
+        begun.append(item)
+        if item > 0:
+            raise ClusterUnavailable("look", "the cluster is away")
+
+    with pytest.raises(ClusterUnavailable):
+        in_parallel(range(1000), goes_away)
+    assert len(begun) <= 1 + WORKERS
 
 
 def test_what_has_begun_is_waited_for() -> None:
     begun, ended = threading.Event(), threading.Event()
 
     def look(item: int) -> None:
-        if item == 0:
+        if item == 1:
             begun.wait(10)
             raise ClusterUnavailable("look", "the cluster is away")
-        begun.set()
-        time.sleep(0.05)
-        ended.set()
+        if item == 2:
+            begun.set()
+            time.sleep(0.05)
+            ended.set()
 
     with pytest.raises(ClusterUnavailable):
-        in_parallel(range(2), look)
+        in_parallel(range(3), look)
     assert ended.is_set()
 
 
