@@ -149,7 +149,7 @@ images = st.builds(
         parent=none | parents,
         protected=snapshots,
         hidden_snapshots=mostly(st.just(0), st.just(1)),
-        children=mostly(nothing, st.just((CHILD,))),
+        children=mostly(nothing, st.sampled_from([(CHILD,), None])),
         config=none | settings,
         metadata=none | settings,
     ),

@@ -79,7 +79,11 @@ class TestAbsent:
         self, image: ImageFacts | None, mapped: tuple[KrbdDevice, ...], purge: bool
     ) -> None:
         used = image is not None and bool(
-            mapped or image.watchers or image.children or image.hidden_snapshots or (image.snapshots and not purge)
+            mapped
+            or image.watchers
+            or image.children
+            or image.hidden_snapshots
+            or (image.snapshots and (not purge or image.children is None))
         )
         actions = support.outcome(lambda: plan_image(0, absent(purge_snapshots=purge), ImageCurrent(image, mapped)))
         assert isinstance(actions, RbdError) == used
@@ -112,6 +116,12 @@ class TestAbsent:
         parent = replace(facts(snapshots=("one",)), children=(CHILD, gone))
         with pytest.raises(RbdError, match=r"its snapshots have clones: vms/web, vms/test/db \(in the trash\)"):
             plan_image(0, absent(purge_snapshots=purge), ImageCurrent(parent))
+
+    def test_purges_no_snapshot_whose_clones_nobody_can_see(self) -> None:
+        unknown = replace(facts(snapshots=("one",)), children=None)
+        with pytest.raises(RbdError, match="whether its snapshots have clones cannot be told"):
+            plan_image(0, absent(purge_snapshots=True), ImageCurrent(unknown))
+        assert len(plan_image(0, absent(), ImageCurrent(replace(facts(), children=None)))) == 1
 
     @pytest.mark.parametrize("purge", [True, False])
     def test_does_not_purge_what_no_user_made(self, purge: bool) -> None:
