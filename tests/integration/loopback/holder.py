@@ -12,12 +12,14 @@ from pathlib import Path
 _SCRIPT = """\
 import sys
 import rados, rbd
-conf, pool, namespace, name = sys.argv[1:]
+conf, pool, namespace, name, *locked = sys.argv[1:]
 cluster = rados.Rados(conffile=conf)
 cluster.connect()
 ioctx = cluster.open_ioctx(pool)
 ioctx.set_namespace(namespace)
-with rbd.Image(ioctx, name):
+with rbd.Image(ioctx, name) as image:
+    if locked:
+        image.lock_acquire(rbd.RBD_LOCK_MODE_EXCLUSIVE)
     print(cluster.get_instance_id(), flush=True)
     sys.stdin.read()
 ioctx.close()
@@ -26,15 +28,16 @@ cluster.shutdown()
 
 
 @contextlib.contextmanager
-def holding(conf: Path, python: str, image: str) -> Iterator[str]:
+def holding(conf: Path, python: str, image: str, *, locked: bool = False) -> Iterator[str]:
     """Hold an image open for writing within the block, as a process of its own.
 
     :param python: the Python that has Ceph's bindings.
     :param image: ``<pool>/<namespace>/<image>`` or ``<pool>/<image>``.
+    :param locked: take the lock of the feature exclusive-lock, as the first write does.
     :returns: the client as the cluster calls it, for example ``client.4123``.
     """
     pool, *namespace, name = image.split("/")
-    argv = [python, "-c", _SCRIPT, str(conf), pool, *(namespace or [""]), name]
+    argv = [python, "-c", _SCRIPT, str(conf), pool, *(namespace or [""]), name, *["locked"] * locked]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None
