@@ -72,7 +72,8 @@ class TestAbsent:
     def test_user_of_one_pool_cannot_know_the_clones(
         self, cluster: LoopbackCluster, pool: str, module: Modules
     ) -> None:
-        keyring = cluster.user("owner", osd=f"profile rbd pool={pool}", mgr="")
+        # The profile rbd would let it see the clones in every pool.
+        keyring = cluster.user("owner", osd=f"allow rwx pool={pool}", mgr="")
         image = {"image": f"{pool}/data", "state": "absent", "user": "owner", "keyring": str(keyring)}
         cluster.rbd("create", f"{pool}/data", "--size", "8M")
         cluster.rbd("snap", "create", f"{pool}/data@one")

@@ -12,10 +12,10 @@ from .._errors import RbdError
 from .._image_facts import Child, ImageFacts, Layout, TrashedImage
 from .._image_spec import ImageSpec
 from .._image_wish import ImageDefaults, ParentFacts
-from .._settings import CONFIG_PREFIX
 from .bindings import rados, rbd
 from .ceph_errors import NoImage
 from .cluster import LibrbdSession, read_watchers, user_snapshots
+from .open_image import children_of as clones_of, layout_of, settings_of, snapshots_of
 
 # The first release of Ceph that knows clones of unprotected snapshots (version 2).
 _CLONE_V2_RELEASE = "mimic"
@@ -66,7 +66,7 @@ class LibrbdImages:
     def read(self, spec: ImageSpec, children: bool = False, settings: bool = False) -> ImageFacts | None:
         try:
             with self._session.open(spec, f"look at {spec}") as image:
-                return self._facts(image, children, settings)
+                return self._facts(image, spec, children, settings)
         except NoImage:
             return None
 
@@ -108,7 +108,7 @@ class LibrbdImages:
             with self._session.open(spec.head, f"look at {spec}") as image:
                 sizes = {str(snap["name"]): int(snap["size"]) for snap in image.list_snaps()}
                 return ParentFacts(
-                    self._facts(image, False, True), sizes.get(spec.snap or ""), self._clones_protected(spec)
+                    self._facts(image, spec, False, True), sizes.get(spec.snap or ""), self._clones_protected(spec)
                 )
         except NoImage:
             return ParentFacts(None, None, False)
@@ -128,10 +128,9 @@ class LibrbdImages:
                     faults[name] = f"librbd does not take the value {value!r} for it"
         return faults
 
-    def _facts(self, image: Any, children: bool, settings: bool) -> ImageFacts:
+    def _facts(self, image: Any, spec: ImageSpec, children: bool, settings: bool) -> ImageFacts:
         snapshots = user_snapshots(image)
-        entries = len(list(image.list_snaps()))
-        config, metadata = _settings(image) if settings else (None, None)
+        config, metadata = settings_of(image) if settings else (None, None)
         return ImageFacts(
             image_id=image.id(),
             size=int(image.size()),
@@ -139,25 +138,25 @@ class LibrbdImages:
             snapshots=snapshots,
             watchers=read_watchers(image),
             flags=int(image.flags()),
-            layout=self._layout(image),
+            layout=layout_of(image, self._pool_name),
             parent=parent_of(image),
             protected=tuple(name for name in snapshots if image.is_protected_snap(name)),
-            hidden_snapshots=entries - len(snapshots),
-            children=children_of(image) if children and entries else (),
+            hidden_snapshots=len(list(image.list_snaps())) - len(snapshots),
+            children=self._children(image, spec.namespace) if children else (),
             config=config,
             metadata=metadata,
         )
 
-    def _layout(self, image: Any) -> Layout:
-        size = int(image.stat()["obj_size"])
-        data_pool = None
-        if int(image.features()) & rbd.RBD_FEATURE_DATA_POOL:
-            data_pool = str(self._session.connected().pool_reverse_lookup(image.data_pool_id()))
-        return Layout(size, int(image.stripe_unit()), int(image.stripe_count()), data_pool)
+    def _children(self, image: Any, namespace: str) -> tuple[Child, ...] | None:
+        clones = clones_of(image, snapshots_of(image, namespace, self._pool_name))
+        return None if clones is None else tuple(clone.child for clone in clones)
+
+    def _pool_name(self, number: int) -> str:
+        return str(self._session.connected().pool_reverse_lookup(number))
 
     def _trashed(self, spec: ImageSpec, entry: Mapping[str, Any]) -> TrashedImage:
         with self._session.open(spec, f"look at {spec} in the trash", image_id=entry["id"]) as image:
-            facts = self._facts(image, False, True)
+            facts = self._facts(image, spec, False, True)
         deleted = entry["deletion_time"].isoformat() + "Z"
         return TrashedImage(str(entry["id"]), str(entry["name"]), facts, deleted)
 
@@ -207,13 +206,6 @@ def children_of(image: Any) -> tuple[Child, ...] | None:
         )
     except rbd.PermissionError:
         return None
-
-
-def _settings(image: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """An open image's overrides and the rest of its metadata."""
-    everything = {str(name): str(value) for name, value in image.metadata_list()}
-    config = {name[len(CONFIG_PREFIX) :]: value for name, value in everything.items() if name.startswith(CONFIG_PREFIX)}
-    return config, {name: value for name, value in everything.items() if not name.startswith(CONFIG_PREFIX)}
 
 
 def require_unwatched(image: Any, what: str, own: int) -> None:
