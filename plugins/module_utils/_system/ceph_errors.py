@@ -42,9 +42,12 @@ def refused_command(what: str, number: int, said: str, to: Connection) -> RbdErr
             f"the monitors did not answer within {to.timeout} seconds",
             "Check that they have a quorum: ceph -s.",
         )
-    if number in (errno.EPERM, errno.EACCES):
+    if number == errno.EACCES:
         return CommandRefused(
-            what, number, f"client.{to.user} lacks the monitor capabilities for it", "Run this as client.admin."
+            what,
+            number,
+            f"client.{to.user} lacks the capability mon 'allow rwx'",
+            "Run this as a user that has it, such as client.admin.",
         )
     return CommandRefused(what, number, " ".join(said.split()), "")
 
