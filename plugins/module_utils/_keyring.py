@@ -49,6 +49,22 @@ class SetKey(Action):
 
 
 @dataclass(frozen=True)
+class SetNewKey(Action):
+    """Place the key of a user who has none yet; the plan cannot hold it."""
+
+    kind: ClassVar[str] = "set_key"
+
+    user: str
+    replaces: bool
+
+    def before(self) -> str:
+        return f"another key for client.{self.user}" if self.replaces else f"no key for client.{self.user}"
+
+    def after(self) -> str:
+        return f"the new key of client.{self.user}"
+
+
+@dataclass(frozen=True)
 class MakePrivate(Action):
     """Owner root, group root, mode 0600."""
 
@@ -104,13 +120,28 @@ def plan_keyring(request: KeyringRequest, text: str | None, path: PathFacts) -> 
         _require_held(request, text, held)
         return []
     key = require_key(request.key, request.user)
-    actions: list[Action] = []
-    if text is not None and path.ownership != Ownership(0, 0, PRIVATE_MODE):
-        # First, so that the key never enters a file that others can read.
-        actions.append(MakePrivate(None, request.path, path.ownership))
+    actions = _make_private(request, text, path)
     if held != key:
         actions.append(SetKey(None, request.path, request.user, key, held is not None))
     return actions
+
+
+def plan_new_key(request: KeyringRequest, text: str | None, path: PathFacts) -> list[Action]:
+    """The steps for one keyring whose user is created by the same plan.
+
+    :param request: its key is None.
+    :param text: the file's content, or None where there is no file.
+    """
+    held = KeyringFile.decode(text or "").key(request.user)
+    new_key = SetNewKey(None, request.path, request.user, held is not None)
+    return [*_make_private(request, text, path), new_key]
+
+
+def _make_private(request: KeyringRequest, text: str | None, path: PathFacts) -> list[Action]:
+    """Comes first, so that the key never enters a file that others can read."""
+    if text is None or path.ownership == Ownership(0, 0, PRIVATE_MODE):
+        return []
+    return [MakePrivate(None, request.path, path.ownership)]
 
 
 def _require_held(request: KeyringRequest, text: str | None, held: str | None) -> None:

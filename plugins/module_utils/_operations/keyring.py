@@ -11,6 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .. import _keyring, _module, _plan
 from .._keyring_file import KeyringFile
 from .._ownership import Ownership
+from .._system import files
 from . import _ports
 
 
@@ -37,18 +38,23 @@ class KeyringOperation:
 
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""
-        return {_keyring.MakePrivate: self._make_private, _keyring.SetKey: self._set_key}
+        return keyring_handlers(self._files)
 
     def report(self) -> dict[str, Any]:
         """Where the keyring is; never the key."""
         return {"path": self._path}
 
-    def _make_private(self, action: _keyring.MakePrivate) -> None:
-        self._files.set_ownership(action.subject, Ownership(0, 0, _keyring.PRIVATE_MODE))
 
-    def _set_key(self, action: _keyring.SetKey) -> None:
-        self._files.edit(
-            action.subject,
-            lambda text: KeyringFile.decode(text).set(action.user, action.key).encode(),
-            _keyring.PRIVATE_MODE,
-        )
+def keyring_handlers(place: files.Files) -> _module.Handlers:
+    """What applies the steps for a keyring."""
+    return {
+        _keyring.MakePrivate: lambda action: place.set_ownership(
+            action.subject, Ownership(0, 0, _keyring.PRIVATE_MODE)
+        ),
+        _keyring.SetKey: lambda action: set_key(place, action.subject, action.user, action.key),
+    }
+
+
+def set_key(place: files.Files, path: str, user: str, key: str) -> None:
+    """Put a user's key into a keyring; a keyring that is made for it is private."""
+    place.edit(path, lambda text: KeyringFile.decode(text).set(user, key).encode(), _keyring.PRIVATE_MODE)
