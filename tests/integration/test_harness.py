@@ -101,8 +101,8 @@ def test_port_that_is_taken_at_the_last_moment(tmp_path: Path, monkeypatch: pyte
 def test_daemon_that_does_not_start_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = conf.daemons_conf
 
-    def broken(fsid: str, mon: str, directory: Path) -> str:
-        return text(fsid, mon, directory) + "[mgr]\nkeyring = /nonexistent/keyring\n"
+    def broken(fsid: str, mon: str, directory: Path, more: dict[str, str]) -> str:
+        return text(fsid, mon, directory, more) + "[mgr]\nkeyring = /nonexistent/keyring\n"
 
     monkeypatch.setattr(conf, "daemons_conf", broken)
     cluster = LoopbackCluster(tmp_path / "cluster")

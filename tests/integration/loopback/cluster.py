@@ -11,7 +11,7 @@ import socket
 import textwrap
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -52,11 +52,19 @@ class _PortTakenError(ClusterError):
 class LoopbackCluster:
     """The cluster, up inside a ``with`` block and gone behind it."""
 
-    def __init__(self, directory: Path, *, osds: int = 1, python: str = "/usr/bin/python3") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        osds: int = 1,
+        python: str = "/usr/bin/python3",
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         """Describe it.
 
         :param directory: new or empty; the cluster writes here and nowhere else, and leaves it.
         :param python: the Python that has Ceph's bindings.
+        :param options: options of its daemons, in place of those that suit most tests.
         """
         self.directory = directory.resolve()
         self.conf = self.directory / "ceph.conf"
@@ -64,6 +72,7 @@ class LoopbackCluster:
         self.fsid = str(uuid.uuid4())
         self._osds = osds
         self._python = python
+        self._options = dict(options or {})
         self._daemons_conf = self.directory / "daemons.conf"
         self._logs = self.directory / "log"
         self._daemons: dict[str, Daemon] = {}
@@ -193,7 +202,8 @@ class LoopbackCluster:
         for name in ("mon.a", "mgr.a", *osds, "log", "run", "crash"):
             (self.directory / name).mkdir(parents=True, mode=0o700)
         self.conf.write_text(conf.client_conf(self.fsid, mon, self.directory), encoding="utf-8")
-        self._daemons_conf.write_text(conf.daemons_conf(self.fsid, mon, self.directory), encoding="utf-8")
+        text = conf.daemons_conf(self.fsid, mon, self.directory, self._options)
+        self._daemons_conf.write_text(text, encoding="utf-8")
 
         # Which type of key a release accepts, its own tool knows.
         entities = ("mon.", "client.admin", "mgr.a", *osds)

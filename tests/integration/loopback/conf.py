@@ -37,8 +37,11 @@ _GLOBAL: Mapping[str, str] = {
 }
 
 
-def daemons_conf(fsid: str, mon: str, directory: Path) -> str:
-    """Return the ceph.conf of the daemons: every path is in the directory, and every port on loopback."""
+def daemons_conf(fsid: str, mon: str, directory: Path, more: Mapping[str, str]) -> str:
+    """Return the ceph.conf of the daemons: every path is in the directory, and every port on loopback.
+
+    :param more: further options, which win.
+    """
     home, logs = directory / "$name", directory / "log"
     paths = {
         "run_dir": directory / "run",
@@ -50,7 +53,7 @@ def daemons_conf(fsid: str, mon: str, directory: Path) -> str:
         "osd_data": home,
         "keyring": home / "keyring",
     }
-    options = {**_GLOBAL, **{name: str(path) for name, path in paths.items()}}
+    options = {**_GLOBAL, **{name: str(path) for name, path in paths.items()}, **more}
     return cephconf.cluster_conf(fsid, mon, {"global": options})
 
 
