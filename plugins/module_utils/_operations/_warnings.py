@@ -30,10 +30,10 @@ class Warnings:
             raise error
         self.add([f"{error} In check mode this is taken for what an earlier task would have mended."])
 
-    def excuse_missing(self, spec: ImageSpec) -> None:
-        """In check mode, take an image that is not there for one that an earlier task would have created."""
+    def excuse_missing(self, missing: ImageSpec | str) -> None:
+        """In check mode, take what is not there for something that an earlier task would have created."""
         if self._check_mode:
-            self.add([f"{spec} does not exist; in check mode it is taken for one that an earlier task creates."])
+            self.add([f"{missing} does not exist; in check mode it is taken for one that an earlier task creates."])
 
     def all(self) -> tuple[str, ...]:
         """The sentences."""

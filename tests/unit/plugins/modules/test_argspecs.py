@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[4]
 PACKAGE = "ansible_collections.cephclient.rbd.plugins"
 NAMES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 
+# The option that identifies an item, for each option that takes a list of them.
+KEYS = {"images": "image", "mounts": "image", "namespaces": "namespace", "pools": "pool", "users": "name"}
+
 
 class Asked(Exception):
     """The arguments that a module gives to AnsibleModule."""
@@ -82,10 +85,10 @@ def test_no_suboption_has_a_default_that_hides_the_one_at_the_top(name: str, mon
 @pytest.mark.parametrize("name", NAMES)
 def test_a_list_and_a_single_item_exclude_each_other(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = arguments(name, monkeypatch)
-    lists = [option for option, spec in given["argument_spec"].items() if "options" in spec]
-    if "image" in given["argument_spec"]:
+    lists = [option for option, spec in given["argument_spec"].items() if KEYS.get(option) in given["argument_spec"]]
+    if set(KEYS.values()) & set(given["argument_spec"]):
         assert given["mutually_exclusive"][0] == given["required_one_of"][0]
-        assert given["required_one_of"][0][:2] == ("image", lists[0])
+        assert given["required_one_of"][0][:2] == (KEYS[lists[0]], lists[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
