@@ -11,6 +11,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 attributes:
+  async:
+    support: full
+    description: Supports being used with the C(async) keyword.
   check_mode:
     support: full
     description: Runs without changing anything, and predicts every change.
@@ -26,6 +29,9 @@ attributes:
     READ_ONLY = r"""
 options: {}
 attributes:
+  async:
+    support: full
+    description: Supports being used with the C(async) keyword.
   check_mode:
     support: full
     description: Runs without changing anything; it never changes anything.
