@@ -20,7 +20,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._features import (
     unmappable,
 )
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils import image_values
-from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.image_values import mask
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.image_values import mask, quick
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import (
     DEFAULT_FEATURES,
     KRBD_FEATURES,
@@ -67,12 +67,14 @@ def test_a_kernel_that_has_them_all_lacks_none(features: int) -> None:
 
 
 class TestDeclared:
+    @quick
     @given(image_values.masks, st.randoms(use_true_random=False))
     def test_names_give_the_mask_that_they_come_from_in_any_order(self, declared: int, random: Random) -> None:
         names = [*feature_names(declared), *feature_names(declared)]
         random.shuffle(names)
         assert parse_features(names) == declared
 
+    @quick
     @given(st.lists(st.sampled_from([*FEATURES, "exclusive_lock", "nonsense", ""])))
     def test_any_names_are_read_or_refused_in_a_sentence(self, names: list[str]) -> None:
         declared = outcome(lambda: parse_features(names))
@@ -106,6 +108,7 @@ class TestDeclared:
 
 
 class TestChange:
+    @quick
     @given(image_values.masks, masks)
     def test_gives_exactly_what_is_wanted_and_leaves_librbds_own_alone(self, wanted: int, actual: int) -> None:
         change = outcome(lambda: change_features("change it", wanted, actual))
@@ -121,6 +124,7 @@ class TestChange:
         assert enable & actual == 0
         assert disable & ~actual == 0
 
+    @quick
     @given(image_values.masks)
     def test_is_nothing_where_all_is_as_wanted(self, declared: int) -> None:
         assert change_features("change it", declared, declared) == (0, 0)

@@ -31,6 +31,7 @@ from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.image_va
     absent,
     images,
     present,
+    quick,
 )
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import APP, device, facts
 
@@ -74,6 +75,7 @@ class TestPresent:
 
 
 class TestAbsent:
+    @quick
     @given(states, mappings, st.booleans())
     def test_removes_only_what_nobody_uses(
         self, image: ImageFacts | None, mapped: tuple[KrbdDevice, ...], purge: bool

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._features import DECLARABLE_MASK
@@ -31,8 +31,6 @@ from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils import i
 
 # Under these steps whoever has the image open would lose data, or the image itself.
 DESTRUCTIVE = (ShrinkImage, ChangeFeatures, PurgeSnapshots, RemoveImage, RenameImage)
-
-thorough = settings(max_examples=200)
 
 
 def planned(request: ImageRequest, current: ImageCurrent, *, check_mode: bool = False) -> Sequence[ImageAction] | None:
@@ -62,7 +60,7 @@ def afterwards(current: ImageCurrent, actions: Sequence[ImageAction]) -> ImageCu
     )
 
 
-@thorough
+@values.thorough
 @given(values.requests, values.currents)
 def test_it_is_planned_or_refused_in_a_sentence_and_done_after_one_run(
     request: ImageRequest, current: ImageCurrent
@@ -74,7 +72,7 @@ def test_it_is_planned_or_refused_in_a_sentence_and_done_after_one_run(
         assert (after.facts is not None) == (request.state == "present")
 
 
-@thorough
+@values.thorough
 @given(values.requests, values.currents)
 def test_what_is_wished_is_so_afterwards(request: ImageRequest, current: ImageCurrent) -> None:
     actions = planned(replace(request, state="present"), current)
@@ -93,7 +91,7 @@ def test_what_is_wished_is_so_afterwards(request: ImageRequest, current: ImageCu
     assert wish.data_pool in (None, layout.data_pool or "rbd")
 
 
-@thorough
+@values.thorough
 @given(values.requests, values.currents)
 def test_an_image_gets_smaller_only_if_it_may(request: ImageRequest, current: ImageCurrent) -> None:
     facts = current.facts
@@ -104,7 +102,7 @@ def test_an_image_gets_smaller_only_if_it_may(request: ImageRequest, current: Im
         facts = after
 
 
-@thorough
+@values.thorough
 @given(values.requests, values.currents)
 def test_snapshots_go_only_if_they_may_and_images_only_if_told_so(request: ImageRequest, current: ImageCurrent) -> None:
     for action in accepted(request, current):
@@ -121,7 +119,7 @@ def test_snapshots_go_only_if_they_may_and_images_only_if_told_so(request: Image
             assert not before.hidden_snapshots
 
 
-@thorough
+@values.thorough
 @given(values.requests, values.currents, values.images, st.sampled_from(["watched", "mapped"]))
 def test_nothing_is_taken_from_under_whoever_uses_it(
     request: ImageRequest, current: ImageCurrent, image: ImageFacts, used: str
@@ -137,7 +135,7 @@ def test_nothing_is_taken_from_under_whoever_uses_it(
     assert not any(isinstance(action, DESTRUCTIVE) for action in accepted(request, there))
 
 
-@thorough
+@values.thorough
 @given(values.requests, values.currents)
 def test_check_mode_excuses_nothing_but_a_mapping_of_this_host(request: ImageRequest, current: ImageCurrent) -> None:
     actions = planned(request, current)
@@ -145,13 +143,14 @@ def test_check_mode_excuses_nothing_but_a_mapping_of_this_host(request: ImageReq
     assert checked == actions or (actions is None and current.mapped)
 
 
+@values.quick
 @given(values.requests, values.images)
 def test_an_image_with_clones_is_never_removed(request: ImageRequest, image: ImageFacts) -> None:
     parent = replace(image, children=(values.CHILD,))
     assert planned(replace(request, state="absent"), ImageCurrent(parent)) is None
 
 
-@thorough
+@values.thorough
 @given(values.requests, values.currents)
 def test_an_image_is_made_once_and_never_over_another_one(request: ImageRequest, current: ImageCurrent) -> None:
     actions = accepted(request, current)
@@ -159,7 +158,7 @@ def test_an_image_is_made_once_and_never_over_another_one(request: ImageRequest,
     assert made == [request.state == "present" and current.facts is None, *[False] * (len(made) - 1)][: len(made)]
 
 
-@thorough
+@values.thorough
 @given(values.requests, values.currents)
 def test_every_action_shows_a_difference_on_a_line_and_can_be_returned(
     request: ImageRequest, current: ImageCurrent

@@ -15,7 +15,14 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import 
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_wish import ImageRequest, LayoutWish
 from ansible_collections.cephclient.rbd.plugins.module_utils._settings import SettingsWish
 from ansible_collections.cephclient.rbd.plugins.modules.rbd_image import _ITEM
-from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.image_values import GIB, KIB, MIB, OLD, mask
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.image_values import (
+    GIB,
+    KIB,
+    MIB,
+    OLD,
+    mask,
+    quick,
+)
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import APP, is_sentence, outcome
 
 
@@ -125,6 +132,7 @@ _specs = st.sampled_from(["app", "rbd/app", "rbd/test/app", "app@one", "a/b/c/d"
 _sizes = st.none() | st.sampled_from(["20G", "4K", "3M", "20", "", "-1G", "9E"])
 
 
+@quick
 @given(
     st.fixed_dictionaries(
         {

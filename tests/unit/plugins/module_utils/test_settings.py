@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._settings import SettingsWish, parse_settings
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.image_values import quick
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import is_sentence, outcome
 
 names = st.sampled_from("abcde")
@@ -25,6 +26,7 @@ def applied(actual: dict[str, str], changes: dict[str, tuple[str | None, str | N
 
 
 class TestChanges:
+    @quick
     @given(wishes, actuals)
     def test_applied_give_the_wish_and_leave_the_rest_alone(self, wish: SettingsWish, actual: dict[str, str]) -> None:
         after = applied(actual, wish.changes(actual))
@@ -33,6 +35,7 @@ class TestChanges:
         assert after == {**rest, **wished}
         assert wish.changes(after) == {}
 
+    @quick
     @given(wishes, actuals)
     def test_tell_what_was_and_are_all_changes(self, wish: SettingsWish, actual: dict[str, str]) -> None:
         changes = wish.changes(actual)
@@ -81,6 +84,7 @@ class TestParse:
         with pytest.raises(RbdError, match=r"Set it as config: rbd_cache\.$"):
             parse_settings("metadata", {"conf_rbd_cache": True}, purge=False)
 
+    @quick
     @given(
         st.sampled_from(["config", "metadata"]),
         st.none()

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._features import feature_names
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import ImageFacts, Layout
@@ -53,7 +53,7 @@ def _settled(image: ImageFacts) -> ImageFacts:
 _images = values.images.map(_settled)
 
 
-@settings(max_examples=200, deadline=None)
+@values.thorough
 @given(
     _wishes,
     st.none() | _images,
