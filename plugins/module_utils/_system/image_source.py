@@ -77,9 +77,6 @@ class HostImageSources:
     @contextlib.contextmanager
     def _image(self, source: SourceFile, spec: ImageSpec) -> Iterator[Any]:
         what = doing(source.path)
-        with self._session.pool(spec, what) as ioctx:
-            # A write to a full pool then fails at once; without it librados would wait for space.
-            ioctx.set_osdmap_full_try()
         with self._session.open(spec, what, read_only=False) as image:
             size = int(image.size())
             if size < source.virtual_size:
@@ -93,25 +90,36 @@ class HostImageSources:
     def _copy(self, source: SourceFile, descriptor: int, spec: ImageSpec, on_progress: OnProgress) -> None:
         # As many as the rbd command has in flight.
         depth = int(self._session.connected().conf_get("rbd_concurrent_management_ops"))
-        with self._image(source, spec) as image, _writes(image, depth) as write:
-            for offset, piece in _pieces(descriptor, source):
-                for begin, end in data_runs(piece):
-                    write(piece[begin:end], offset + begin)
-                on_progress(offset + len(piece), source.virtual_size)
+        with self._image(source, spec) as image:
+            try:
+                with _writes(image, depth) as write:
+                    for offset, piece in pieces(descriptor, source):
+                        for begin, end in data_runs(piece):
+                            write(piece[begin:end], offset + begin)
+                        on_progress(offset + len(piece), source.virtual_size)
+            except rbd.Error as error:
+                raise self._unwritten(source, spec, self._data_pool(image), error) from error
 
     def _convert(self, source: SourceFile, descriptor: int, spec: ImageSpec, on_progress: OnProgress) -> None:
         with self._image(source, spec) as image:
-            data_pool = str(self._session.connected().pool_reverse_lookup(image.data_pool_id()))
+            data_pool = self._data_pool(image)
         tool = qemu_img.QemuImg(self._commands, source, descriptor)
         tool.check()
         try:
             tool.convert(qemu_img.image_name(spec, self._settings()), on_progress)
         except qemu_img.WriteTimedOut as error:
-            obstacle = LibrbdImages(self._session).obstacle({spec.pool, data_pool})
-            if obstacle is not None:
-                raise RbdError(error.what, *obstacle) from error
             timeout = rbd.OSError("write", errno=errno.ETIMEDOUT)
-            raise explain(error.what, timeout, spec, self._session.connection) from error
+            raise self._unwritten(source, spec, data_pool, timeout) from error
+
+    def _data_pool(self, image: Any) -> str:
+        return str(self._session.connected().pool_reverse_lookup(image.data_pool_id()))
+
+    def _unwritten(self, source: SourceFile, spec: ImageSpec, data_pool: str, error: Any) -> RbdError:
+        """Why a write failed: a pool may have become full, and the data's may be another one than the image's."""
+        obstacle = LibrbdImages(self._session).obstacle([data_pool, spec.pool])
+        if obstacle is not None:
+            return RbdError(doing(source.path), *obstacle)
+        return explain(doing(source.path), error, spec, self._session.connection)
 
     def _settings(self) -> dict[str, str]:
         """What makes qemu-img the same client of the same cluster as this session."""
@@ -174,7 +182,7 @@ def _changed(source: SourceFile) -> RbdError:
     return RbdError(doing(source.path), "it was changed meanwhile", "End what writes to it, and run again.")
 
 
-def _pieces(descriptor: int, source: SourceFile) -> Iterator[tuple[int, bytes]]:
+def pieces(descriptor: int, source: SourceFile) -> Iterator[tuple[int, bytes]]:
     """The content outside of holes, as offset and data; none of them crosses a multiple of :data:`PIECE`."""
     for begin, end in _extents(descriptor, source.virtual_size):
         offset = begin

@@ -4,16 +4,27 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
-from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed, HostCommands
+from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import (
+    LINES_KEPT,
+    Completed,
+    HostCommands,
+    ProgramMissing,
+)
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import is_sentence
 
 run = HostCommands().run
+follow = HostCommands().follow
+
+
+def ignore(_line: str) -> None:
+    """Listen to nothing."""
 
 
 def alive(pid: int) -> bool:
@@ -91,3 +102,58 @@ def test_a_program_that_may_not_be_run_is_an_error_of_ours(tmp_path: Path) -> No
     with pytest.raises(RbdError, match=r"^Cannot run .*: Permission denied\.") as refused:
         run([str(program)], 10)
     assert is_sentence(refused.value)
+
+
+class TestFollow:
+    def test_each_line_is_heard_when_it_is_printed_wherever_to(self) -> None:
+        heard: list[tuple[str, float]] = []
+        start = time.monotonic()
+        script = "echo one; sleep 0.5; printf '10%%\\r20%%\\r' >&2; echo; printf last; exit 3"
+        done = follow(["sh", "-c", script], lambda line: heard.append((line, time.monotonic() - start)), 10)
+        assert done == Completed(3, "one\n10%\n20%\nlast", "")
+        assert [line for line, _seconds in heard] == ["one", "10%", "20%", "last"]
+        assert heard[0][1] < 0.4 < heard[1][1]
+
+    def test_as_long_as_it_prints_it_may_go_on(self) -> None:
+        script = "for i in 1 2 3 4 5 6; do echo $i; sleep 0.2; done"
+        assert follow(["sh", "-c", script], ignore, 0.8).rc == 0
+
+    @pytest.mark.parametrize("script", ["echo one; exec sleep 60", "exec sleep 60 >&- 2>&-"])
+    def test_a_program_that_falls_silent_is_stopped(self, script: str) -> None:
+        start = time.monotonic()
+        with pytest.raises(RbdError, match=r"printed nothing for 0\.5 seconds and was stopped") as refused:
+            follow(["sh", "-c", script], ignore, 0.5)
+        assert is_sentence(refused.value)
+        assert time.monotonic() - start < 3
+
+    def test_what_the_listener_raises_ends_the_program(self) -> None:
+        pids: list[int] = []
+
+        def hear(line: str) -> None:
+            pids.append(int(line))
+            raise ValueError(line)
+
+        with pytest.raises(ValueError, match=r"\d+"):
+            follow(["sh", "-c", "echo $$; exec sleep 60"], hear, 10)
+        assert not alive(pids[0])
+
+    def test_only_the_last_lines_are_kept(self) -> None:
+        done = follow(["seq", "100000"], ignore, 10)
+        assert done.stdout.split("\n") == [str(number) for number in range(100001 - LINES_KEPT, 100001)]
+
+    def test_a_descriptor_is_inherited(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("content\n")
+        with (tmp_path / "file").open() as handle:
+            number = handle.fileno()
+            done = follow(["cat", f"/dev/fd/{number}"], ignore, 10, [number])
+            without = follow(["cat", f"/dev/fd/{number}"], ignore, 10)
+        assert done == Completed(0, "content", "")
+        assert without.rc != 0
+
+    def test_it_ends_with_the_processes_of_this_session(self) -> None:
+        done = follow(["sh", "-c", "ps -o sid= -p $$"], ignore, 10)
+        assert int(done.stdout) == os.getsid(0)
+
+    def test_a_missing_program_is_named(self) -> None:
+        with pytest.raises(ProgramMissing, match=r"^Cannot run no-such-program: "):
+            follow(["no-such-program"], ignore, 10)
