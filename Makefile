@@ -8,7 +8,7 @@ PYTHON ?= python3
 NOX := .venv/bin/nox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit integration lint venv lab-up lab-down clean tool-packages lab-packages \
+.PHONY: help demo test unit integration benchmark lint venv lab-up lab-down clean tool-packages lab-packages \
 	integration-packages
 
 help: ## show this list
@@ -25,6 +25,9 @@ unit: venv ## the unit tests alone
 
 integration: integration-packages venv ## the real librbd against a real cluster on this machine's loopback
 	$(NOX) -s integration
+
+benchmark: integration-packages venv ## how long the modules take for many images, beside the same without them
+	$(NOX) -s benchmark
 
 lint: venv ## style, licences and types
 	$(NOX) -s lint types

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
 WORK = ROOT / ".nox"
 COLLECTION = Path("ansible_collections", "cephclient", "rbd")
+BENCHMARKS = ("info",)
 
 if not (BIN / "ansible-test").exists():
     sys.exit(f"No ansible-test beside {sys.executable}. Run 'make venv', then '.venv/bin/nox'.")
@@ -55,9 +56,10 @@ def types(session: nox.Session) -> None:
         package = ".".join([*COLLECTION.parts, "plugins"])
         session.run("mypy", "--package", package, env={"MYPYPATH": str(link)})
     # These run on the controller, which has at least the Python of ansible-core 2.19.
-    programs = ("noxfile.py", "tests/lab", "tests/demo", "tests/integration")
+    programs = ("noxfile.py", "tests/lab", "tests/demo", "tests/integration", "tests/benchmark")
     existing = [name for name in programs if (ROOT / name).exists()]
-    session.run("mypy", "--python-version", "3.11", *existing, env={"MYPYPATH": "tests/lab:tests/integration"})
+    imports = {"MYPYPATH": "tests/lab:tests/integration:tests/benchmark"}
+    session.run("mypy", "--python-version", "3.11", *existing, env=imports)
 
 
 @nox.session
@@ -99,6 +101,14 @@ def integration(session: nox.Session) -> None:
         session.skip("there is no tests/integration yet")
     # Each process starts a cluster of its own. Without a path among the arguments, these tests are meant.
     session.run("pytest", "--numprocesses", "auto", "--override-ini", "testpaths=tests/integration", *session.posargs)
+
+
+@nox.session
+def benchmark(session: nox.Session) -> None:
+    """Time the modules beside the same without them; one benchmark by its name, or all of them."""
+    imports = {"PYTHONPATH": "tests/lab:tests/integration"}
+    for name in session.posargs[:1] or BENCHMARKS:
+        session.run("python", f"tests/benchmark/{name}.py", *session.posargs[1:], env=imports)
 
 
 @nox.session
