@@ -38,7 +38,7 @@ def parse_settings(kind: str, given: Mapping[str, Any] | None, purge: bool) -> S
     :param kind: the option that they come from: ``config`` or ``metadata``.
     :param given: the values; YAML's true and false become the words that librbd takes.
     :returns: the wish, or None where nothing is wished.
-    :raises RbdError: a value is no text and no number, or a name is empty or belongs to the other kind.
+    :raises RbdError: a value is empty, or no text and no number; or a name is empty or belongs to the other kind.
     """
     if given is None:
         return SettingsWish({}, purge=True) if purge else None
@@ -59,6 +59,9 @@ def _text(kind: str, name: str, value: Any) -> str | None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value == "":
+        # rbd.Image.metadata_list() drops empty values, and gives their names the values of others.
+        raise RbdError(f"set the {kind} {name}", "its value is empty", "Give a text, or null to remove it.")
     if isinstance(value, (str, int, float)):
         return str(value)
     raise RbdError(f"set the {kind} {name}", "its value is a list or a dictionary", "Give a text or a number.")

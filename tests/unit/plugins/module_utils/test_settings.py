@@ -76,6 +76,11 @@ class TestParse:
             parse_settings("config", {"rbd_cache": value}, purge=False)
 
     @pytest.mark.parametrize("kind", ["config", "metadata"])
+    def test_an_empty_value_is_refused_since_the_bindings_cannot_read_it(self, kind: str) -> None:
+        with pytest.raises(RbdError, match=f"^Cannot set the {kind} owner: its value is empty"):
+            parse_settings(kind, {"owner": ""}, purge=False)
+
+    @pytest.mark.parametrize("kind", ["config", "metadata"])
     def test_a_name_is_needed(self, kind: str) -> None:
         with pytest.raises(RbdError, match=f"^Cannot set {kind}: a name is empty"):
             parse_settings(kind, {"": "1"}, purge=False)
