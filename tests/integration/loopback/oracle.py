@@ -18,58 +18,19 @@ def told(cluster: LoopbackCluster, spec: str, *, counted: bool = True) -> dict[s
     :param counted: whether what it uses is to be known.
     """
     info = cluster.json("rbd", "info", spec)
-    pool, *namespace, name = spec.split("/")
-    used = _used(cluster, spec) if counted else {}
     snapshots = cluster.json("rbd", "snap", "ls", "--all", spec)
-    status = cluster.json("rbd", "status", spec)
-    # It says nothing at all where there is none.
-    metadata = json.loads(cluster.rbd("image-meta", "ls", spec, "--format", "json") or "{}")
-    options = cluster.json("rbd", "config", "image", "ls", spec)
+    used = _used(cluster, spec) if counted else {}
     return {
-        "image": spec,
-        "pool": pool,
-        "namespace": "".join(namespace),
-        "name": name,
-        "exists": True,
-        "error": None,
-        "image_id": info["id"],
-        **{key: info[key] for key in ("size", "objects", "block_name_prefix", "features", "object_size")},
-        "flags": [flag.replace(" ", "-") for flag in info["flags"]],
-        "stripe_unit": info.get("stripe_unit", info["object_size"]),
-        "stripe_count": info.get("stripe_count", 1),
-        "data_pool": info.get("data_pool"),
-        "created": _utc(info["create_timestamp"]),
-        "accessed": _utc(info["access_timestamp"]),
-        "modified": _utc(info["modify_timestamp"]),
+        **_named(spec),
+        **_described(info),
+        **_settings(cluster, spec),
+        **_users(cluster, spec),
         "parent": _parent(cluster, info),
         "depth": _depth(cluster, info),
         "children": [child for snap in snapshots for child in _children(cluster, spec, snap)],
-        "snapshots": [
-            {
-                "name": snap["name"],
-                "id": snap["id"],
-                "size": snap["size"],
-                "created": _utc(snap["timestamp"]),
-                "protected": snap["protected"] == "true",
-                "used": used.get(snap["name"]),
-            }
-            for snap in snapshots
-            if snap["namespace"]["type"] == "user"
-        ],
+        "snapshots": [_snapshot(snap, used) for snap in snapshots if snap["namespace"]["type"] == "user"],
         "hidden_snapshots": [_hidden(snap) for snap in snapshots if snap["namespace"]["type"] != "user"],
-        "snapshot_limit": info.get("snapshot_limit"),
-        "group": info.get("group"),
-        "watchers": [
-            {"client": f"client.{watcher['client']}", "address": watcher["address"]} for watcher in status["watchers"]
-        ],
-        "lockers": [
-            {"client": lock["locker"], "address": lock["address"], "cookie": lock["id"]}
-            for lock in cluster.json("rbd", "lock", "ls", spec)
-        ],
-        "config": {option["name"]: option["value"] for option in options if option["source"] == "image"},
-        "metadata": {key: value for key, value in metadata.items() if not key.startswith("conf_")},
         "used": (used[None], sum(used.values())) if counted else (None, None),
-        "mirroring": info.get("mirroring"),
     }
 
 
@@ -79,6 +40,45 @@ def comparable(image: dict[str, Any]) -> dict[str, Any]:
     shown["lockers"] = image["lock"]["lockers"] if image["lock"] else []
     shown["used"] = (image["usage"]["head"], image["usage"]["total"])
     return shown
+
+
+def _named(spec: str) -> dict[str, Any]:
+    pool, *namespace, name = spec.split("/")
+    found = {"exists": True, "error": None}
+    return {"image": spec, "pool": pool, "namespace": "".join(namespace), "name": name, **found}
+
+
+def _described(info: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "image_id": info["id"],
+        **{key: info[key] for key in ("size", "objects", "block_name_prefix", "features", "object_size")},
+        "flags": [flag.replace(" ", "-") for flag in info["flags"]],
+        "stripe_unit": info.get("stripe_unit", info["object_size"]),
+        "stripe_count": info.get("stripe_count", 1),
+        "created": _utc(info["create_timestamp"]),
+        "accessed": _utc(info["access_timestamp"]),
+        "modified": _utc(info["modify_timestamp"]),
+        **{key: info.get(key) for key in ("data_pool", "snapshot_limit", "group", "mirroring")},
+    }
+
+
+def _settings(cluster: LoopbackCluster, spec: str) -> dict[str, Any]:
+    options = cluster.json("rbd", "config", "image", "ls", spec)
+    # It says nothing at all where there is none.
+    metadata = json.loads(cluster.rbd("image-meta", "ls", spec, "--format", "json") or "{}")
+    return {
+        "config": {option["name"]: option["value"] for option in options if option["source"] == "image"},
+        "metadata": {key: value for key, value in metadata.items() if not key.startswith("conf_")},
+    }
+
+
+def _users(cluster: LoopbackCluster, spec: str) -> dict[str, Any]:
+    watchers = cluster.json("rbd", "status", spec)["watchers"]
+    locks = cluster.json("rbd", "lock", "ls", spec)
+    return {
+        "watchers": [{"client": f"client.{row['client']}", "address": row["address"]} for row in watchers],
+        "lockers": [{"client": row["locker"], "address": row["address"], "cookie": row["id"]} for row in locks],
+    }
 
 
 def _used(cluster: LoopbackCluster, spec: str) -> dict[str | None, int]:
@@ -125,6 +125,17 @@ def _children(cluster: LoopbackCluster, spec: str, snap: dict[str, Any]) -> list
         }
         for row in rows
     ]
+
+
+def _snapshot(snap: dict[str, Any], used: dict[str | None, int]) -> dict[str, Any]:
+    return {
+        "name": snap["name"],
+        "id": snap["id"],
+        "size": snap["size"],
+        "created": _utc(snap["timestamp"]),
+        "protected": snap["protected"] == "true",
+        "used": used.get(snap["name"]),
+    }
 
 
 def _hidden(snap: dict[str, Any]) -> dict[str, Any]:
