@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,7 @@ class ImageOperation:
             actions = _plan.plan_items(self._requests, lambda index, request: self._plan_one(index, request, found))
         except ClusterUnprepared as error:
             warnings.excuse_unprepared(error)
-            actions = _plan.plan_items(self._requests, _predict_one)
+            actions = _plan.plan_items(self._requests, self._predict_one)
         warnings.add(self._leftovers(actions))
         return _plan.Plan(tuple(actions), warnings.all())
 
@@ -136,7 +137,18 @@ class ImageOperation:
         current = found[index]
         if isinstance(current, RbdError):
             raise current
-        actions = _image.plan_image(index, request, current, self._module.check_mode)
+        return self._noted(request, current, _image.plan_image(index, request, current, self._module.check_mode))
+
+    def _predict_one(self, index: int, request: ImageRequest) -> list[_plan.Action]:
+        """Without the cluster: an image with a size is taken to be new, any other one to exist as declared."""
+        if request.state != "present" or request.size is None or request.parent or request.source:
+            return []
+        return self._noted(request, ImageCurrent(), _image.plan_image(index, request, ImageCurrent()))
+
+    def _noted(
+        self, request: ImageRequest, current: ImageCurrent, actions: Sequence[_image_actions.ImageAction]
+    ) -> list[_plan.Action]:
+        """The actions, once it is noted for the report what the image will be."""
         self._outcomes[request.name] = _image.outcome(actions, current.facts)
         return list(actions)
 
@@ -162,13 +174,6 @@ class ImageOperation:
         values = {name: new for name, (_old, new) in action.changes.items()}
         change = self._changes.set_config if action.what == "config" else self._changes.set_metadata
         change(action.spec, values)
-
-
-def _predict_one(index: int, request: ImageRequest) -> list[_plan.Action]:
-    """Without the cluster: an image with a size is taken to be new, any other one to exist as declared."""
-    if request.state != "present" or request.size is None or request.parent or request.source:
-        return []
-    return list(_image.plan_image(index, request, ImageCurrent()))
 
 
 def _result(request: ImageRequest, facts: ImageFacts | None) -> dict[str, Any]:

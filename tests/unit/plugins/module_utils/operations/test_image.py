@@ -123,6 +123,7 @@ class TestClusterAway:
         end = host.once(wish, check=True)
         assert (end.failed, end.done) == (False, [("create", "rbd/new")])
         assert "there is no ceph.conf" in end.warnings[0]
+        assert [(image["exists"], image["size"]) for image in end.result["images"][:2]] == [(True, GIB), (False, None)]
         assert host.once(wish).failed
 
 
