@@ -143,9 +143,9 @@ class TestContent:
 
 
 class TestBlockDevice:
-    def test_is_read_like_a_file(self, disk: Path, fill: Filler, image: Images, loop: Loop) -> None:
+    def test_is_read_like_a_file(self, either: Path, disk: Path, fill: Filler, image: Images, loop: Loop) -> None:
         new = image(DISK_SIZE)
-        fill(loop(disk), new.spec).assert_complete(DISK_SIZE)
+        fill(loop(either), new.spec).assert_complete(DISK_SIZE)
         assert new.sha256() == sha256(disk)
         assert new.objects() == DISK_OBJECTS
 

@@ -24,6 +24,8 @@ from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operatio
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import is_sentence
 
 SOURCE = SourceFile("/srv/image.qcow2", "qcow2", 1000 << 20)
+# Standard input; what it is makes no difference, if it is no block device.
+FILE = 0
 TARGET = "rbd:rbd/app:id=app"
 PROGRESS = ["(0.00/100%)", "    (12.50/100%)", "    (100.00/100%)"]
 
@@ -47,13 +49,13 @@ def ended(rc: int, *lines: str) -> FakeCommands:
 class TestConvert:
     def test_neither_opens_a_backing_file_nor_writes_zeros_nor_caches(self) -> None:
         commands = ended(0)
-        QemuImg(commands, SOURCE, 7).convert(TARGET, ignore)
+        QemuImg(commands, SOURCE, FILE).convert(TARGET, ignore)
         program, command, *arguments, source, target = commands.ran[0]
         assert (program, command, target) == ("qemu-img", "convert", TARGET)
         assert json.loads(source.removeprefix("json:")) == {
             "driver": "qcow2",
             "backing": None,
-            "file": {"driver": "file", "filename": "/dev/fd/7"},
+            "file": {"driver": "file", "filename": f"/dev/fd/{FILE}"},
         }
         assert {"-n", "--target-is-zero"} <= set(arguments)
         assert arguments[arguments.index("-t") :][:2] == ["-t", "none"]
@@ -65,7 +67,7 @@ class TestConvert:
             told.append((done, total))
             return 0
 
-        QemuImg(ended(0, *PROGRESS), SOURCE, 7).convert(TARGET, tell)
+        QemuImg(ended(0, *PROGRESS), SOURCE, FILE).convert(TARGET, tell)
         assert told == [(0, 1000 << 20), (125 << 20, 1000 << 20), (1000 << 20, 1000 << 20)]
 
     def test_may_need_longer_for_one_percent_of_much(self) -> None:
@@ -77,8 +79,8 @@ class TestConvert:
                 return super().run(argv, timeout)
 
         done = Completed(0, "", "")
-        QemuImg(Commands(done), SOURCE, 7).convert(TARGET, ignore)
-        QemuImg(Commands(done), SourceFile("/srv/large", "qcow2", 100 << 40), 7).convert(TARGET, ignore)
+        QemuImg(Commands(done), SOURCE, FILE).convert(TARGET, ignore)
+        QemuImg(Commands(done), SourceFile("/srv/large", "qcow2", 100 << 40), FILE).convert(TARGET, ignore)
         assert silences == [PATIENCE + 10, PATIENCE + (1 << 20)]
 
     @pytest.mark.parametrize(
@@ -101,19 +103,19 @@ class TestConvert:
     )
     def test_fails_with_a_sentence_of_its_own(self, words: str, cause: str) -> None:
         commands = ended(1, *PROGRESS, words)
-        assert refusal(lambda: QemuImg(commands, SOURCE, 7).convert(TARGET, ignore)).cause == cause
+        assert refusal(lambda: QemuImg(commands, SOURCE, FILE).convert(TARGET, ignore)).cause == cause
 
     def test_that_the_cluster_did_not_answer_can_be_told_from_the_rest(self) -> None:
         words = "qemu-img: error while writing at byte 2097152: Connection timed out"
         with pytest.raises(WriteTimedOut):
-            QemuImg(ended(1, words), SOURCE, 7).convert(TARGET, ignore)
+            QemuImg(ended(1, words), SOURCE, FILE).convert(TARGET, ignore)
 
     def test_needs_the_program_and_names_its_packages(self) -> None:
         class NoCommands(FakeCommands):
             def run(self, argv: Sequence[str], timeout: float) -> NoReturn:
                 raise ProgramMissing(f"run {argv[0]}", f"it is not here, {timeout}")
 
-        error = refusal(lambda: QemuImg(NoCommands(), SOURCE, 7).convert(TARGET, ignore))
+        error = refusal(lambda: QemuImg(NoCommands(), SOURCE, FILE).convert(TARGET, ignore))
         assert "not on this host" in error.cause
         assert all(name in error.advice for name in ("qemu-utils", "qemu-block-extra", "qemu-kvm-block-rbd"))
 
@@ -122,16 +124,16 @@ class TestCheck:
     @pytest.mark.parametrize("rc", [0, 3])
     def test_a_sound_file_may_waste_space(self, rc: int) -> None:
         commands = ended(rc, "Leaked cluster 7 refcount=1 reference=0")
-        QemuImg(commands, SOURCE, 7).check()
+        QemuImg(commands, SOURCE, FILE).check()
         assert commands.ran[0][:2] == ("qemu-img", "check")
 
     def test_the_first_damage_is_told(self) -> None:
         commands = ended(2, "ERROR cluster 8 refcount=0 reference=1", "ERROR cluster 9 refcount=0 reference=1")
-        cause = refusal(QemuImg(commands, SOURCE, 7).check).cause
+        cause = refusal(QemuImg(commands, SOURCE, FILE).check).cause
         assert cause == "it is damaged or incomplete (qemu-img says: ERROR cluster 8 refcount=0 reference=1)"
 
     def test_a_file_that_cannot_be_opened_is_refused(self) -> None:
-        tool = QemuImg(ended(1, "qemu-img: Could not open 'json:{}': Image is corrupt"), SOURCE, 7)
+        tool = QemuImg(ended(1, "qemu-img: Could not open 'json:{}': Image is corrupt"), SOURCE, FILE)
         assert refusal(tool.check).cause == "qemu-img failed (qemu-img: Could not open 'json:{}': Image is corrupt)"
 
 
