@@ -10,6 +10,7 @@ from ._errors import RbdError
 from ._features import DECLARABLE_MASK, FEATURES
 from ._image_actions import CloneImage, CreateImage, ImportImage, MakeImage, RenameImage, RestoreImage
 from ._image_facts import ImageFacts, Layout
+from ._image_spec import ImageSpec
 from ._image_use import require_unused
 from ._image_wish import ImageCurrent, ImageDefaults, ImageRequest, ParentFacts
 from ._size import format_size
@@ -79,14 +80,28 @@ def _require_parent(what: str, request: ImageRequest, parent: ParentFacts | None
             f"{wanted.head} has no snapshot {wanted.snap!r} (it has: {known})",
             "Check the name, or create it (rbd_snapshot).",
         )
-    if parent.must_be_protected and wanted.snap not in parent.image.protected:
+    if parent.must_be_protected:
+        _require_version_1(what, request.spec, wanted, parent.image)
+    return parent.image, parent.size
+
+
+_VERSION_2 = "let the cluster make clones of version 2: ceph osd set-require-min-compat-client mimic."
+
+
+def _require_version_1(what: str, spec: ImageSpec, parent: ImageSpec, image: ImageFacts) -> None:
+    """Clones of version 1 are made of protected snapshots, in the parent's namespace."""
+    if parent.snap not in image.protected:
         raise RbdError(
             what,
-            f"the snapshot {wanted} is not protected, and this cluster clones only protected ones",
-            "Protect it (rbd_snapshot, protected: true), or let the cluster make clones of version 2: "
-            "ceph osd set-require-min-compat-client mimic.",
+            f"the snapshot {parent} is not protected, and this cluster clones only protected ones",
+            f"Protect it (rbd_snapshot, protected: true), or {_VERSION_2}",
         )
-    return parent.image, parent.size
+    if parent.namespace != spec.namespace:
+        raise RbdError(
+            what,
+            "this cluster makes clones only within a namespace",
+            f"Use the namespace of the parent, or {_VERSION_2}",
+        )
 
 
 def _import(index: int, request: ImageRequest, current: ImageCurrent) -> MakeImage:

@@ -197,6 +197,13 @@ class TestClone:
             assert f"the snapshot {golden} is not protected" in result.msg
         assert cluster.json("rbd", "ls", namespace) == ["golden"]
 
+    def test_clone_stays_in_its_parents_namespace_where_the_cluster_clones_by_version_1(
+        self, golden: str, module: Modules
+    ) -> None:
+        for check in (True, False):
+            result = module("rbd_image")({"image": "rbd/elsewhere", "parent": golden}, check=check)
+            assert "this cluster makes clones only within a namespace" in result.msg
+
     def test_existing_image_is_not_made_a_clone(
         self, cluster: LoopbackCluster, namespace: str, golden: str, module: Modules
     ) -> None:
