@@ -22,6 +22,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._image_actions impo
     RestoreImage,
 )
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Layout
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_wish import (
     ImageCurrent,
     ImageDefaults,
@@ -247,6 +248,15 @@ class TestClone:
     def test_needs_a_snapshot_that_can_be_cloned(self, parent: ParentFacts | None, cause: str) -> None:
         with pytest.raises(RbdError, match=f"^Cannot clone rbd/golden@one to rbd/app: {cause}"):
             steps(ImageCurrent(defaults=DEFAULTS, parent=parent), parent=PARENT)
+
+    def test_of_version_1_stays_in_the_namespace_of_its_parent(self) -> None:
+        elsewhere = ImageSpec("vms", "web", "golden", "one")
+        current = ImageCurrent(defaults=DEFAULTS, parent=parent_facts())
+        with pytest.raises(RbdError, match="this cluster makes clones only within a namespace"):
+            steps(current, parent=elsewhere)
+        assert type(made(current, parent=replace(elsewhere, namespace=""))) is CloneImage
+        of_version_2 = parent_facts(must_be_protected=False)
+        assert type(made(replace(current, parent=of_version_2), parent=elsewhere)) is CloneImage
 
     def test_of_version_2_needs_no_protection(self) -> None:
         unprotected = ParentFacts(facts(snapshots=("one",)), GIB, must_be_protected=False)

@@ -115,8 +115,8 @@ class FakeImages:
         image = self._open(parent.head)
         if parent.snap not in image.snapshots:
             raise NoImage(f"clone {parent}", "there is no such snapshot", "Check it.")
-        if self.clone_format == 1 and parent.snap not in image.protected:
-            raise RbdError(f"clone {parent}", "invalid argument", "Protect it.")
+        if self.clone_format == 1 and (parent.snap not in image.protected or parent.namespace != spec.namespace):
+            raise RbdError(f"clone {parent}", "invalid argument", "Protect it, or stay in its namespace.")
         if not facts.features & FEATURES["layering"]:
             raise RbdError(f"clone {parent}", "layering is needed", "Enable it.")
         size = self.snapshot_sizes.get(str(parent), image.size)
