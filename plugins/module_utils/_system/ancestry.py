@@ -11,6 +11,7 @@ from .._errors import ClusterUnavailable, RbdError
 from .._image_spec import ImageSpec
 from .bindings import rbd
 from .cluster import LibrbdSession
+from .images import parent_of
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,5 @@ class Ancestry:
 
 def link_of(image: Any) -> Link | None:
     """What an open image hangs on, or None where it is no clone."""
-    try:
-        parent = image.get_parent_image_spec()
-    except rbd.ImageNotFound:
-        return None
-    spec = ImageSpec(parent["pool_name"], parent["pool_namespace"], parent["image_name"], parent["snap_name"])
-    return Link(spec, str(image.parent_id()))
+    spec = parent_of(image)
+    return None if spec is None else Link(spec, str(image.parent_id()))

@@ -106,7 +106,8 @@ class LibrbdImageReader:
         stat = image.stat()
         link = link_of(image)
         snapshots = open_image.snapshots_of(image, spec.namespace, self._pool_name)
-        config, metadata = open_image.settings_of(image)
+        with self._session.pool(spec, f"look at {spec}") as ioctx:
+            config, metadata = open_image.stored_settings(ioctx, image)
         return ImageDetails(
             image_id=str(image.id()),
             size=int(stat["size"]),

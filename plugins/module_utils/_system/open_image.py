@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Callable
@@ -13,7 +14,7 @@ from .._image_facts import Child, Layout
 from .._image_report import USER, Clone, Lock, Mirroring, Snapshot, Usage, uncountable
 from .._image_spec import ImageSpec
 from .._settings import CONFIG_PREFIX
-from .bindings import rbd
+from .bindings import rados, rbd
 
 # A pool's name by its id.
 PoolName = Callable[[int], str]
@@ -21,6 +22,10 @@ PoolName = Callable[[int], str]
 # What librbd gives for no limit, and as the pool of no group.
 _NO_LIMIT = 2**64 - 1
 _NO_POOL = -1
+
+# What the keys of metadata begin with, and how many are asked for at once: as many as librbd asks for.
+_METADATA = "metadata_"
+_PAGE = 64
 
 
 def layout_of(image: Any, pool_name: PoolName) -> Layout:
@@ -32,8 +37,34 @@ def layout_of(image: Any, pool_name: PoolName) -> Layout:
 
 
 def settings_of(image: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """Its overrides of librbd's options, and the rest of its metadata."""
-    everything = {str(name): str(value) for name, value in image.metadata_list()}
+    """Its overrides of librbd's options, and the rest of its metadata; see :func:`stored_settings`."""
+    return _split({str(name): str(value) for name, value in image.metadata_list()})
+
+
+def stored_settings(ioctx: Any, image: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """The same as :func:`settings_of`, read where librbd stores it (metadata_set() of src/cls/rbd/cls_rbd.cc).
+
+    Where one value is empty, ``metadata_list`` gives the names after it each the value of the next.
+
+    :param ioctx: the image's pool and namespace.
+    """
+    found: dict[str, str] = {}
+    last = ""
+    while True:
+        with rados.ReadOpCtx() as operation:
+            entries, _code = ioctx.get_omap_vals(operation, last, _METADATA, _PAGE)
+            try:
+                ioctx.operate_read_op(operation, f"rbd_header.{image.id()}")
+            except rados.ObjectNotFound as error:
+                raise rbd.ImageNotFound("the image has just been removed", errno.ENOENT) from error
+            page = {str(key): (value or b"").decode("utf-8", "surrogateescape") for key, value in entries}
+        found.update((key[len(_METADATA) :], value) for key, value in page.items())
+        if len(page) < _PAGE:
+            return _split(found)
+        last = max(page)
+
+
+def _split(everything: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     config = {name[len(CONFIG_PREFIX) :]: value for name, value in everything.items() if name.startswith(CONFIG_PREFIX)}
     return config, {name: value for name, value in everything.items() if not name.startswith(CONFIG_PREFIX)}
 
