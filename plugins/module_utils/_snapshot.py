@@ -99,7 +99,7 @@ def _require_room(request: SnapshotRequest, image: SnappedImage) -> None:
         raise RbdError(
             _what(request),
             f"the image has {have} snapshots, and its limit is {image.limit}",
-            f"Remove some, or raise the limit (rbd snap limit set {request.spec.head} --limit).",
+            f"Remove some, or raise the limit: rbd snap limit set --limit <number> {request.spec.head}.",
         )
 
 
