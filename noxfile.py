@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
 WORK = ROOT / ".nox"
 COLLECTION = Path("ansible_collections", "cephclient", "rbd")
-BENCHMARKS = ("info", "import_file")
+BENCHMARKS = ("image", "info", "import_file")
 
 if not (BIN / "ansible-test").exists():
     sys.exit(f"No ansible-test beside {sys.executable}. Run 'make venv', then '.venv/bin/nox'.")

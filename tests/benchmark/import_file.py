@@ -42,7 +42,7 @@ def contenders(place: bench.Bench, source: Path) -> dict[str, Callable[[], objec
         return do_and_remove
 
     convert = ["qemu-img", "convert", "-f", kind, "-O", "raw", str(source), f"rbd:{IMAGE}:{options}"]
-    ways = {
+    ways: dict[str, Callable[[], object]] = {
         "qemu-img convert": imported(lambda: run(convert, timeout=600)),
         "rbd_image": imported(lambda: place.module("rbd_image", {"image": IMAGE, "source": str(source)})),
     }
