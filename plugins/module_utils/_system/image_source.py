@@ -16,13 +16,13 @@ from .._errors import RbdError
 from .._image_source import HEAD, QCOW2, SourceFile, data_runs, doing, recognise
 from .._image_spec import ImageSpec
 from .._size import format_size
-from . import qemu_img
 from .bindings import rados, rbd
 from .ceph_errors import explain
 from .cluster import LibrbdSession
 from .command import CommandRunner
 from .images import LibrbdImages
 from .progress import OnProgress
+from .qemu_img import QemuImg, WriteTimedOut, image_name
 
 # What is read at a time. A write never crosses a multiple of it, and so no object that is smaller or larger.
 PIECE = 1 << 22
@@ -97,19 +97,19 @@ class HostImageSources:
                         for begin, end in data_runs(piece):
                             write(piece[begin:end], offset + begin)
                         on_progress(offset + len(piece), source.virtual_size)
-            except rbd.Error as error:
+            except (rados.Error, rbd.Error) as error:
                 raise self._unwritten(source, spec, self._data_pool(image), error) from error
 
     def _convert(self, source: SourceFile, descriptor: int, spec: ImageSpec, on_progress: OnProgress) -> None:
         with self._image(source, spec) as image:
             data_pool = self._data_pool(image)
-        tool = qemu_img.QemuImg(self._commands, source, descriptor)
+        tool = QemuImg(self._commands, source, descriptor)
         tool.check()
         try:
-            tool.convert(qemu_img.image_name(spec, self._settings()), on_progress)
-        except qemu_img.WriteTimedOut as error:
+            tool.convert(image_name(spec, self._settings()), on_progress)
+        except WriteTimedOut:
             timeout = rbd.OSError("write", errno=errno.ETIMEDOUT)
-            raise self._unwritten(source, spec, data_pool, timeout) from error
+            raise self._unwritten(source, spec, data_pool, timeout) from None
 
     def _data_pool(self, image: Any) -> str:
         return str(self._session.connected().pool_reverse_lookup(image.data_pool_id()))
