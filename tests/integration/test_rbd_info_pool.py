@@ -11,9 +11,24 @@ import pytest
 from loopback.cluster import LoopbackCluster
 from loopback.modules import Modules, Result
 from loopback.oracle import comparable, told
+from loopback.playbooks import Playbooks
 
-MIB = 2**20
 MANY = 200
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/cephclient.rbd.rbd:
+      conf: "{{ ceph_conf }}"
+      user: "{{ ceph_user }}"
+      keyring: "{{ ceph_keyring }}"
+  tasks:
+    - name: Fail if a clone hangs on a parent in the trash
+      cephclient.rbd.rbd_info:
+        pool: "{{ pool }}"
+      register: images
+      failed_when: images.images | selectattr('parent') | selectattr('parent.in_trash') | list | length > 0
+"""
 
 # Makes images of several kinds, a few of each hundred with snapshots and clones.
 _MAKE_MANY = """
@@ -92,6 +107,20 @@ def test_a_pool_and_its_namespaces(cluster: LoopbackCluster, pool: str, module: 
         f"{pool}/one/d",
         f"{pool}/two/c",
     ]
+
+
+def test_a_play_that_asks_for_what_nobody_wants(cluster: LoopbackCluster, pool: str, playbook: Playbooks) -> None:
+    cluster.rbd("create", f"{pool}/golden", "--size", "4M")
+    cluster.rbd("snap", "create", f"{pool}/golden@base")
+    cluster.rbd("clone", "--rbd-default-clone-format", "2", f"{pool}/golden@base", f"{pool}/leaf")
+
+    sound = playbook(PLAYBOOK, {"pool": pool}, check=True)
+    cluster.rbd("trash", "move", f"{pool}/golden")
+    orphaned = playbook(PLAYBOOK, {"pool": pool}, check=True)
+
+    assert not sound.failed, sound.output
+    assert orphaned.failed
+    assert orphaned.results("rbd_info")[0].raw["images"][0]["parent"]["in_trash"] is True
 
 
 def test_the_trash(cluster: LoopbackCluster, pool: str, module: Modules) -> None:
