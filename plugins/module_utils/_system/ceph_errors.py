@@ -71,17 +71,20 @@ def explain(what: str, error: Any, spec: ImageSpec, to: Connection) -> RbdError:
     cause, advice = _CAUSES.get(code, ("{error}", "Look at the cluster's health and at 'rbd info {spec}'."))
     if code in (errno.EPERM, errno.EACCES):
         cause, advice = _lacking(spec)
-    words = {"error": error, "spec": spec, "pool": spec.pool, "user": f"client.{to.user}"}
+    words = {"error": error, "spec": spec, "head": spec.head, "pool": spec.pool, "user": f"client.{to.user}"}
     return RbdError(what, cause.format(**words), advice.format(**words))
 
 
 _CAUSES = {
     errno.ENOENT: ("there is no pool {pool}", "Check the pool's name, or create it."),
-    errno.EBUSY: ("it is in use", "Unmap or close it first ('rbd status {spec}' names its watchers)."),
+    errno.EBUSY: ("it is in use", "Unmap or close it first ('rbd status {head}' names its watchers)."),
     errno.ENOSPC: ("the pool {pool} is full", "Free space, or raise its quota."),
     errno.EDQUOT: ("the pool {pool} has reached its quota", "Free space, or raise its quota."),
     errno.ENOTEMPTY: ("it has snapshots", "Remove them first."),
-    errno.EROFS: ("it is read-only: a snapshot, or a mirror image that is not primary", "Use the primary image."),
+    errno.EROFS: (
+        "it cannot be written: another client keeps its lock, or it is a mirror image that is not primary",
+        "Close it there ('rbd lock ls {head}'); to break the lock of a dead client takes mon 'profile rbd'.",
+    ),
 }
 
 
