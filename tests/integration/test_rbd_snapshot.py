@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
+from loopback.holder import holding
 from loopback.modules import Modules, Ritual
 from loopback.snapshots import MIB, clone, listed, steps, take
 
@@ -54,6 +55,14 @@ def test_protection(cluster: LoopbackCluster, image: str, ritual: Ritual, module
     removed = ritual("rbd_snapshot", {"image": subject, "state": "absent", "protected": False})
     assert steps(removed) == [("unprotect", subject), ("remove", subject)]
     assert listed(cluster, image) == {}
+
+
+def test_image_that_somebody_has_open_is_no_obstacle(
+    cluster: LoopbackCluster, image: str, ritual: Ritual, system_python: str
+) -> None:
+    with holding(cluster.conf, system_python, image, locked=True):
+        for wish in ({"protected": True}, {"state": "absent", "protected": False}):
+            assert ritual("rbd_snapshot", {"image": image, "snapshot": "daily", **wish}).changed
 
 
 @pytest.mark.parametrize("version", [1, 2])
