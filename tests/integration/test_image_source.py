@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
@@ -22,7 +21,6 @@ from loopback.filling import (
     TIMEOUT,
     Filler,
     Images,
-    make_disk,
     make_qcow2,
     make_raw,
     noise,
@@ -30,23 +28,10 @@ from loopback.filling import (
 )
 from loopback.site import Site
 
+pytest_plugins = ["loopback.filling_fixtures"]
+
 OBJECT = 4 * MIB
 Loop = Callable[[Path], Path]
-
-
-@pytest.fixture
-def fill(site: Site, system_python: str, connection: dict[str, Any]) -> Filler:
-    return Filler(site, system_python, connection)
-
-
-@pytest.fixture
-def image(cluster: LoopbackCluster, namespace: str, tmp_path: Path) -> Images:
-    return Images(cluster, namespace, tmp_path)
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Path:
-    return make_disk(tmp_path / "disk.raw")
 
 
 @pytest.fixture(params=["raw", "qcow2"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
@@ -17,29 +16,14 @@ from loopback.filling import (
     MIB,
     Filler,
     Images,
-    make_disk,
     make_qcow2,
     make_raw,
     noise,
     qemu_img,
     sha256,
 )
-from loopback.site import Site
 
-
-@pytest.fixture
-def fill(site: Site, system_python: str, connection: dict[str, Any]) -> Filler:
-    return Filler(site, system_python, connection)
-
-
-@pytest.fixture
-def image(cluster: LoopbackCluster, namespace: str, tmp_path: Path) -> Images:
-    return Images(cluster, namespace, tmp_path)
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Path:
-    return make_disk(tmp_path / "disk.raw")
+pytest_plugins = ["loopback.filling_fixtures"]
 
 
 class TestContent:

@@ -19,7 +19,7 @@ from .site import COLLECTION, Site
 
 KIB, MIB = 2**10, 2**20
 DISK_SIZE = 24 * MIB
-#: Where a disk has data, in objects of 4 MiB.
+#: Where the disk has data, in objects of 4 MiB.
 DISK_OBJECTS = {0, 2, 5}
 
 # Seconds that the cluster has to answer.
@@ -146,13 +146,6 @@ def make_raw(path: Path, size: int, *extents: tuple[int, bytes]) -> Path:
             file.write(data)
         file.truncate(size)
     return path
-
-
-def make_disk(path: Path) -> Path:
-    """Make a raw file of :data:`DISK_SIZE`, with data in some objects, written zeros in others, and holes."""
-    data = [(64 * KIB, noise(200 * KIB)), (8 * MIB, noise(2 * MIB)), (DISK_SIZE - 1, b"x")]
-    zeros = [(5 * MIB, bytes(MIB)), (16 * MIB, bytes(4 * MIB))]
-    return make_raw(path, DISK_SIZE, *data, *zeros)
 
 
 def make_qcow2(raw: Path, *options: str) -> Path:
