@@ -15,6 +15,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._keyring import (
     exposure,
     key_from,
     plan_keyring,
+    plan_new_key,
     require_user,
 )
 from ansible_collections.cephclient.rbd.plugins.module_utils._keyring_file import KeyringFile
@@ -137,3 +138,15 @@ def test_the_key_of_every_user_that_is_taken_is_found_again(user: str) -> None:
     keyring = KeyringFile.decode(KeyringFile.decode(HELD).set(user, "new").encode())
     assert keyring.key(user) == "new"
     assert keyring.users() in (("client.app",), ("client.app", f"client.{user}"))
+
+
+@pytest.mark.parametrize("text", [None, "", HELD, "[client.other]\nkey = theirs\n"])
+@pytest.mark.parametrize("ownership", [PRIVATE, Ownership(0, 0, 0o644)])
+def test_the_key_of_a_user_who_is_yet_to_be_created_enters_a_private_file(
+    text: str | None, ownership: Ownership
+) -> None:
+    actions = plan_new_key(ASKED, text, ABSENT if text is None else place(ownership))
+    exposed = text is not None and ownership != PRIVATE
+    assert [action.kind for action in actions] == [*(["make_private"] if exposed else []), "set_key"]
+    held = "another key" if text == HELD else "no key"
+    assert (actions[-1].before(), actions[-1].after()) == (f"{held} for client.app", "the new key of client.app")
