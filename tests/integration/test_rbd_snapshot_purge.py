@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
 from loopback.modules import Modules, Ritual
+from loopback.playbooks import Playbooks
+from loopback.site import CHECKOUT
 from loopback.snapshots import clone, listed, steps, take
 
 NAMES = ["daily-1", "weekly-1", "daily-2", "daily-3", "weekly-2", "daily-4"]
@@ -135,3 +139,24 @@ def test_one_pattern_for_many_images(cluster: LoopbackCluster, image: str, names
     assert not purged.failed, purged.msg
     assert list(listed(cluster, image)) == ["weekly-1", "weekly-2", "daily-4"]
     assert listed(cluster, other) == {"daily-2": "snapshot of 4 MiB"}
+
+
+def test_play_of_the_guide_keeps_its_schedule(cluster: LoopbackCluster, pool: str, playbook: Playbooks) -> None:
+    text = (CHECKOUT / "docs" / "docsite" / "rst" / "guide_snapshots.rst").read_text(encoding="utf-8")
+    block = text.partition("    # /etc/ansible/snapshots.yml\n")[2].partition("\n\nBecause")[0]
+    admin = "conf: '{{ ceph_conf }}'\n      keyring: '{{ ceph_keyring }}'"
+    play = textwrap.dedent(block).replace("user: snapper", admin)
+    images = [f"{pool}/data", f"{pool}/log"]
+    for image in images:
+        cluster.rbd("create", "--size", "8M", image)
+        take(cluster, image, "daily-1", "weekly-1", "hourly-1", "daily-2")
+    options = {"images": [{"image": image} for image in images], "served": {"daily": 2}}
+
+    runs = [playbook(play, options) for _run in range(2)]
+
+    assert [run.failed for run in runs] == [False, False], runs[0].output
+    assert [result.changed for run in runs for result in run.results("rbd_snapshot")] == [True, True, False, False]
+    for image in images:
+        *others, today = listed(cluster, image)
+        assert others == ["weekly-1", "hourly-1", "daily-2"]
+        assert re.fullmatch(r"daily-\d{4}-\d\d-\d\d", today)
