@@ -30,6 +30,18 @@ def metadata(cluster: LoopbackCluster, image: str) -> dict[str, str]:
     return dict(json.loads(said)) if said.strip() else {}
 
 
+# The rbd command takes no empty value.
+_SET_METADATA = """
+pool, namespace, name, *words = args
+ioctx = cluster.open_ioctx(pool)
+ioctx.set_namespace(namespace)
+with rbd.Image(ioctx, name) as image:
+    for key, value in zip(words[::2], words[1::2]):
+        image.metadata_set(key, value)
+ioctx.close()
+"""
+
+
 class TestSize:
     def test_shrinks_only_if_told_so(
         self, cluster: LoopbackCluster, image: str, module: Modules, ritual: Ritual
@@ -178,6 +190,15 @@ class TestSettings:
         done = ritual("rbd_image", {"image": image, "purge_config": True})
         assert "config rbd_cache not set" in done.diff[0]["after"]
         assert set(metadata(cluster, image)) == {"two"}
+
+    def test_an_empty_value_of_others_does_not_mix_up_the_rest(
+        self, cluster: LoopbackCluster, image: str, module: Modules, ritual: Ritual
+    ) -> None:
+        cluster.python(_SET_METADATA, *image.split("/"), "a", "", "b", "two", "c", "three")
+        assert not module("rbd_image")({"image": image, "metadata": {"b": "two", "c": "three"}}).changed
+
+        ritual("rbd_image", {"image": image, "metadata": {"b": "two"}, "purge_metadata": True})
+        assert metadata(cluster, image) == {"b": "two"}
 
     @pytest.mark.parametrize(
         ("options", "sentence"),

@@ -73,8 +73,8 @@ class TestAbsent:
         self, cluster: LoopbackCluster, pool: str, module: Modules
     ) -> None:
         # The profile rbd would let it see the clones in every pool.
-        keyring = cluster.user("owner", osd=f"allow rwx pool={pool}", mgr="")
-        image = {"image": f"{pool}/data", "state": "absent", "user": "owner", "keyring": str(keyring)}
+        keyring = cluster.user("purger", osd=f"allow rwx pool={pool}", mgr="")
+        image = {"image": f"{pool}/data", "state": "absent", "user": "purger", "keyring": str(keyring)}
         cluster.rbd("create", f"{pool}/data", "--size", "8M")
         cluster.rbd("snap", "create", f"{pool}/data@one")
         cluster.rbd("snap", "protect", f"{pool}/data@one")

@@ -11,7 +11,7 @@ from .._errors import ClusterUnavailable, RbdError
 from .._image_spec import ImageSpec
 from .bindings import rbd
 from .cluster import LibrbdSession
-from .images import parent_of
+from .open_image import parent_of
 
 
 @dataclass(frozen=True)

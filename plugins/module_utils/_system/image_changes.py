@@ -93,6 +93,71 @@ class LibrbdImageChanges:
             fill(unfinished)
             self.rename(unfinished, spec)
         except BaseException:
+            # What went wrong first is what has to be told. What stays is named by the next run.
+            with contextlib.suppress(RbdError), self._session.pool(unfinished, f"remove {unfinished}") as ioctx:
+                rbd.RBD().remove(ioctx, unfinished.image)
+            raise
+
+    def clone(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        """Clone the snapshot ``facts.parent``."""
+
+    def restore(self, spec: ImageSpec, image_id: str) -> None:
+        """Take an image out of the trash."""
+
+    def rename(self, old: ImageSpec, new: ImageSpec) -> None:
+        """Rename an image within its pool and namespace."""
+
+    def resize(self, spec: ImageSpec, size: int, shrink: bool) -> None:
+        """Make an image larger, or with ``shrink`` smaller.
+
+        :param size: bytes.
+        """
+
+    def change_features(self, spec: ImageSpec, enable: int, disable: int) -> None:
+        """Enable and disable features, given as masks."""
+
+    def rebuild_object_map(self, spec: ImageSpec) -> None:
+        """Look at every object anew, so that the object map is valid."""
+
+    def flatten(self, spec: ImageSpec, on_progress: OnProgress) -> None:
+        """Copy what is shared with the parent, and detach the image from it."""
+
+    def set_config(self, spec: ImageSpec, values: Mapping[str, str | None]) -> None:
+        """Set overrides of librbd's options; None removes one."""
+
+    def set_metadata(self, spec: ImageSpec, values: Mapping[str, str | None]) -> None:
+        """Set metadata; None removes a name."""
+
+    def purge_snapshots(self, spec: ImageSpec, names: tuple[str, ...], protected: tuple[str, ...]) -> None:
+        """Remove snapshots; those protected are unprotected first."""
+
+    def remove(self, spec: ImageSpec, on_progress: OnProgress) -> None:
+        """Remove an image with all its data."""
+
+    def trash(self, spec: ImageSpec, retention: int) -> None:
+        """Move an image to the trash.
+
+        :param retention: seconds for which it may not be removed from there.
+        """
+
+
+class LibrbdImageChanges:
+    """The real images."""
+
+    def __init__(self, session: LibrbdSession) -> None:
+        self._session = session
+
+    def create(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        with self._session.pool(spec, f"create {spec}") as ioctx:
+            rbd.RBD().create(ioctx, spec.image, facts.size, old_format=False, **_options(facts))
+
+    def create_filled(self, spec: ImageSpec, facts: ImageFacts, fill: Callable[[ImageSpec], None]) -> None:
+        unfinished = replace(spec, image=unfinished_prefix(spec) + uuid.uuid4().hex[:8])
+        self.create(unfinished, facts)
+        try:
+            fill(unfinished)
+            self.rename(unfinished, spec)
+        except BaseException:
             with self._session.pool(unfinished, f"remove {unfinished}") as ioctx:
                 rbd.RBD().remove(ioctx, unfinished.image)
             raise

@@ -107,7 +107,7 @@ class LibrbdImageReader:
         link = link_of(image)
         snapshots = open_image.snapshots_of(image, spec.namespace, self._pool_name)
         with self._session.pool(spec, f"look at {spec}") as ioctx:
-            config, metadata = open_image.stored_settings(ioctx, image)
+            config, metadata = open_image.settings_of(ioctx, image)
         return ImageDetails(
             image_id=str(image.id()),
             size=int(stat["size"]),
@@ -121,7 +121,7 @@ class LibrbdImageReader:
             depth=self._ancestry.depth(link),
             snapshots=snapshots,
             snapshot_limit=open_image.snapshot_limit_of(image),
-            children=open_image.children_of(image, snapshots) if wish.children else None,
+            children=open_image.clones_of(image, snapshots) if wish.children else None,
             group=open_image.group_of(image, spec.namespace, self._pool_name),
             watchers=read_watchers(image),
             lock=open_image.lock_of(image),

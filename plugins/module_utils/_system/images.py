@@ -15,7 +15,7 @@ from .._image_wish import ImageDefaults, ParentFacts
 from .bindings import rados, rbd
 from .ceph_errors import NoImage
 from .cluster import LibrbdSession, read_watchers, user_snapshots
-from .open_image import children_of as clones_of, layout_of, settings_of, snapshots_of
+from .open_image import clones_of, layout_of, parent_of, settings_of, snapshots_of
 
 # The first release of Ceph that knows clones of unprotected snapshots (version 2).
 _CLONE_V2_RELEASE = "mimic"
@@ -130,7 +130,7 @@ class LibrbdImages:
 
     def _facts(self, image: Any, spec: ImageSpec, children: bool, settings: bool) -> ImageFacts:
         snapshots = user_snapshots(image)
-        config, metadata = settings_of(image) if settings else (None, None)
+        config, metadata = self._settings(image, spec) if settings else (None, None)
         return ImageFacts(
             image_id=image.id(),
             size=int(image.size()),
@@ -146,6 +146,10 @@ class LibrbdImages:
             config=config,
             metadata=metadata,
         )
+
+    def _settings(self, image: Any, spec: ImageSpec) -> tuple[dict[str, str], dict[str, str]]:
+        with self._session.pool(spec, f"read the settings of {spec}") as ioctx:
+            return settings_of(ioctx, image)
 
     def _children(self, image: Any, namespace: str) -> tuple[Child, ...] | None:
         clones = clones_of(image, snapshots_of(image, namespace, self._pool_name))
@@ -181,31 +185,6 @@ class LibrbdImages:
         release = str(self._read_osdmap()["require_min_compat_client"])
         # The names of the releases follow the alphabet.
         return release < _CLONE_V2_RELEASE
-
-
-def parent_of(image: Any) -> ImageSpec | None:
-    """The snapshot that an open image is a clone of, or None."""
-    try:
-        parent = image.get_parent_image_spec()
-    except rbd.ImageNotFound:
-        return None
-    return ImageSpec(parent["pool_name"], parent["pool_namespace"], parent["image_name"], parent["snap_name"])
-
-
-def children_of(image: Any) -> tuple[Child, ...] | None:
-    """The clones of an open image's snapshots, or of the one at which it is open.
-
-    librbd looks for them in every pool.
-
-    :returns: None where the user may not look into every pool.
-    """
-    try:
-        return tuple(
-            Child(ImageSpec(child["pool"], child["pool_namespace"], child["image"]), bool(child["trash"]))
-            for child in image.list_children2()
-        )
-    except rbd.PermissionError:
-        return None
 
 
 def require_unwatched(image: Any, what: str, own: int) -> None:

@@ -36,15 +36,20 @@ def layout_of(image: Any, pool_name: PoolName) -> Layout:
     return Layout(int(image.stat()["obj_size"]), int(image.stripe_unit()), int(image.stripe_count()), data_pool)
 
 
-def settings_of(image: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """Its overrides of librbd's options, and the rest of its metadata; see :func:`stored_settings`."""
-    return _split({str(name): str(value) for name, value in image.metadata_list()})
+def parent_of(image: Any) -> ImageSpec | None:
+    """The snapshot that it is a clone of."""
+    try:
+        parent = image.get_parent_image_spec()
+    except rbd.ImageNotFound:
+        return None
+    return ImageSpec(parent["pool_name"], parent["pool_namespace"], parent["image_name"], parent["snap_name"])
 
 
-def stored_settings(ioctx: Any, image: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """The same as :func:`settings_of`, read where librbd stores it (metadata_set() of src/cls/rbd/cls_rbd.cc).
+def settings_of(ioctx: Any, image: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """Its overrides of librbd's options, and the rest of its metadata.
 
-    Where one value is empty, ``metadata_list`` gives the names after it each the value of the next.
+    Read where librbd stores them (metadata_set() of src/cls/rbd/cls_rbd.cc): where one value is empty, the bindings'
+    ``metadata_list`` gives the names after it each the value of the next.
 
     :param ioctx: the image's pool and namespace.
     """
@@ -132,27 +137,38 @@ def _snapshot(image: Any, snap: Mapping[str, Any], namespace: str, pool_name: Po
 _SNAPSHOT_NAMESPACES = {1: "group", 2: "trash", 3: "mirror"}
 
 
-def children_of(image: Any, snapshots: Sequence[Snapshot]) -> tuple[Clone, ...] | None:
+def clones_of(image: Any, snapshots: Sequence[Snapshot]) -> tuple[Clone, ...] | None:
     """Its clones, or None where the user may not look into every pool that has some.
 
     For each snapshot librbd asks every pool of the cluster, so those that cannot have clones are left out: a clone
     is either of a protected snapshot, or noted in the image (version 2).
     """
     noted = int(image.op_features()) & rbd.RBD_OPERATION_FEATURE_CLONE_PARENT
-    found = []
-    try:
-        for snapshot in snapshots:
-            if noted or snapshot.protected:
-                with _at(image, snapshot):
-                    found += [_clone(child, snapshot) for child in image.list_children2()]
-    except rbd.PermissionError:
-        return None
+    found: list[Clone] = []
+    for snapshot in snapshots:
+        if noted or snapshot.protected:
+            with _at(image, snapshot):
+                clones = clones_here(image, snapshot.original_name or snapshot.name)
+            if clones is None:
+                return None
+            found += clones
     return tuple(found)
 
 
-def _clone(child: Mapping[str, Any], snapshot: Snapshot) -> Clone:
+def clones_here(image: Any, snapshot: str) -> tuple[Clone, ...] | None:
+    """The clones of the snapshot at which it is open, or None where the user may not look into every pool.
+
+    :param snapshot: what the snapshot is called.
+    """
+    try:
+        return tuple(_clone(child, snapshot) for child in image.list_children2())
+    except rbd.PermissionError:
+        return None
+
+
+def _clone(child: Mapping[str, Any], snapshot: str) -> Clone:
     spec = ImageSpec(child["pool"], child["pool_namespace"], child["image"])
-    return Clone(Child(spec, bool(child["trash"])), str(child["id"]), snapshot.original_name or snapshot.name)
+    return Clone(Child(spec, bool(child["trash"])), str(child["id"]), snapshot)
 
 
 def usage_of(image: Any, spec: ImageSpec, snapshots: Sequence[Snapshot], slowly: bool) -> Usage:

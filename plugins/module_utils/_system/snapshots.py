@@ -12,13 +12,14 @@ from datetime import datetime, timezone
 from typing import Any, Callable, Protocol
 
 from .._errors import AlreadyDone, Overtaken, RbdError
-from .._image_facts import Child, ImageFacts
+from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
 from .._snapshot_facts import SnappedImage, Snapshot
-from .bindings import rados, rbd
+from .bindings import rados
 from .ceph_errors import NoImage
 from .cluster import LibrbdSession, read_watchers, user_snapshots
-from .images import children_of, require_unwatched
+from .images import require_unwatched
+from .open_image import clones_here
 
 # The lock under which the runs of rbd_snapshot change an image's snapshots, one after the other. It lies on the
 # image's header beside librbd's own, which has another name, and hinders nobody else.
@@ -144,7 +145,7 @@ class LibrbdSnapshots:
 
     def _require_no_clones(self, spec: ImageSpec, what: str) -> None:
         with self._session.open(spec, what) as snapshot:
-            if _children(snapshot) != ():
+            if clones_here(snapshot, str(spec.snap)) != ():
                 raise Overtaken(what, "somebody has cloned it at this very moment", "Run again.")
 
     def _read(self, image: Any) -> SnappedImage:
@@ -212,15 +213,8 @@ def _with_children(image: Any, names: Collection[str], snapshot: Snapshot) -> Sn
     if snapshot.name not in names:
         return snapshot
     image.set_snap(snapshot.name)
-    return replace(snapshot, children=_children(image))
-
-
-def _children(image: Any) -> tuple[Child, ...] | None:
-    """The clones of the snapshot at which an image is open, or None where the user may not list them."""
-    try:
-        return children_of(image)
-    except rbd.PermissionError:
-        return None
+    clones = clones_here(image, snapshot.name)
+    return replace(snapshot, children=None if clones is None else tuple(clone.child for clone in clones))
 
 
 def _chunks(offset: int, length: int) -> Iterator[tuple[int, int]]:
