@@ -31,34 +31,35 @@ class KeyringRequest:
         return f"KeyringRequest(path={self.path!r}, user={self.user!r})"
 
 
-@dataclass(frozen=True, repr=False)
-class SetKey(Action):
-    """Place the key; neither the action nor its diff shows it."""
+@dataclass(frozen=True)
+class PlaceKey(Action):
+    """Place a user's key.
+
+    :ivar replaces: whether the keyring has another one for that user.
+    """
 
     kind: ClassVar[str] = "set_key"
 
     user: str
-    key: str
     replaces: bool
 
     def before(self) -> str:
         return f"another key for client.{self.user}" if self.replaces else f"no key for client.{self.user}"
+
+
+@dataclass(frozen=True, repr=False)
+class SetKey(PlaceKey):
+    """Place the key; neither the action nor its diff shows it."""
+
+    key: str
 
     def after(self) -> str:
         return f"the key given for client.{self.user}"
 
 
 @dataclass(frozen=True)
-class SetNewKey(Action):
+class SetNewKey(PlaceKey):
     """Place the key of a user who has none yet; the plan cannot hold it."""
-
-    kind: ClassVar[str] = "set_key"
-
-    user: str
-    replaces: bool
-
-    def before(self) -> str:
-        return f"another key for client.{self.user}" if self.replaces else f"no key for client.{self.user}"
 
     def after(self) -> str:
         return f"the new key of client.{self.user}"
@@ -122,7 +123,7 @@ def plan_keyring(request: KeyringRequest, text: str | None, path: PathFacts) -> 
     key = require_key(request.key, request.user)
     actions = _make_private(request, text, path)
     if held != key:
-        actions.append(SetKey(None, request.path, request.user, key, held is not None))
+        actions.append(SetKey(None, request.path, request.user, held is not None, key))
     return actions
 
 
