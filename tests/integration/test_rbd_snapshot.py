@@ -125,6 +125,20 @@ def test_users_own_pool_is_enough(cluster: LoopbackCluster, image: str, module: 
     assert listed(cluster, image) == {}
 
 
+def test_where_no_clone_can_be_no_other_pool_is_asked(cluster: LoopbackCluster, image: str, module: Modules) -> None:
+    # Without 'profile rbd' for the OSDs, the user may not look for clones in the other pools.
+    keyring = cluster.user("narrow", osd=f"allow rwx pool={image.split('/', maxsplit=1)[0]}")
+    user = {"user": "narrow", "keyring": str(keyring), "image": image, "snapshot": "daily"}
+
+    for wish in ({"protected": False}, {"state": "absent"}):
+        result = module("rbd_snapshot")({**user, **wish})
+        assert result.changed, result.msg
+    take(cluster, image, "daily")
+    cluster.rbd("snap", "protect", f"{image}@daily")
+    refused = module("rbd_snapshot")({**user, "state": "absent", "protected": False})
+    assert "whether it has clones cannot be told" in refused.msg
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

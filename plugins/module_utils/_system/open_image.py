@@ -138,21 +138,26 @@ _SNAPSHOT_NAMESPACES = {1: "group", 2: "trash", 3: "mirror"}
 
 
 def clones_of(image: Any, snapshots: Sequence[Snapshot]) -> tuple[Clone, ...] | None:
-    """Its clones, or None where the user may not look into every pool that has some.
-
-    For each snapshot librbd asks every pool of the cluster, so those that cannot have clones are left out: a clone
-    is either of a protected snapshot, or noted in the image (version 2).
-    """
-    noted = int(image.op_features()) & rbd.RBD_OPERATION_FEATURE_CLONE_PARENT
+    """Its clones, or None where the user may not look into every pool that has some."""
     found: list[Clone] = []
     for snapshot in snapshots:
-        if noted or snapshot.protected:
+        if may_have_clones(image, snapshot.protected):
             with _at(image, snapshot):
                 clones = clones_here(image, snapshot.original_name or snapshot.name)
             if clones is None:
                 return None
             found += clones
     return tuple(found)
+
+
+def may_have_clones(image: Any, protected: bool) -> bool:
+    """Whether a snapshot of it can have clones: those of version 1 need it protected, version 2 notes them in the image.
+
+    To look for them librbd asks every pool of the cluster, so this is asked first.
+
+    :param protected: whether the snapshot is.
+    """
+    return protected or bool(int(image.op_features()) & rbd.RBD_OPERATION_FEATURE_CLONE_PARENT)
 
 
 def clones_here(image: Any, snapshot: str) -> tuple[Clone, ...] | None:

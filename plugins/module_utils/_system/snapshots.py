@@ -19,7 +19,7 @@ from .bindings import rados
 from .ceph_errors import NoImage
 from .cluster import LibrbdSession, read_watchers, user_snapshots
 from .images import require_unwatched
-from .open_image import clones_here
+from .open_image import clones_here, may_have_clones, snapshot_limit_of
 
 # The lock under which the runs of rbd_snapshot change an image's snapshots, one after the other. It lies on the
 # image's header beside librbd's own, which has another name, and hinders nobody else.
@@ -31,9 +31,6 @@ LEASE = 60
 # Seconds between two attempts to get the lock, and between the first attempt and the last.
 PAUSE = 0.05
 PATIENCE = 10 * LEASE
-
-# What librbd gives for an image without a limit to its snapshots.
-_NO_LIMIT = 2**64 - 1
 
 # How much is compared at a time, in bytes.
 _CHUNK = 1 << 22
@@ -145,7 +142,8 @@ class LibrbdSnapshots:
 
     def _require_no_clones(self, spec: ImageSpec, what: str) -> None:
         with self._session.open(spec, what) as snapshot:
-            if clones_here(snapshot, str(spec.snap)) != ():
+            protected = bool(snapshot.is_protected_snap(spec.snap))
+            if may_have_clones(snapshot, protected) and clones_here(snapshot, str(spec.snap)) != ():
                 raise Overtaken(what, "somebody has cloned it at this very moment", "Run again.")
 
     def _read(self, image: Any) -> SnappedImage:
@@ -158,9 +156,8 @@ class LibrbdSnapshots:
             watchers=read_watchers(image),
             hidden_snapshots=len(entries) - len(names),
         )
-        limit = int(image.get_snap_limit())
         snapshots = tuple(_snapshot(image, entry) for entry in entries if entry["name"] in names)
-        return SnappedImage(facts, self.now(), snapshots, None if limit == _NO_LIMIT else limit)
+        return SnappedImage(facts, self.now(), snapshots, snapshot_limit_of(image))
 
     @contextlib.contextmanager
     def _alone(self, spec: ImageSpec, what: str) -> Iterator[Any]:
@@ -210,7 +207,7 @@ def _snapshot(image: Any, entry: dict[str, Any]) -> Snapshot:
 
 
 def _with_children(image: Any, names: Collection[str], snapshot: Snapshot) -> Snapshot:
-    if snapshot.name not in names:
+    if snapshot.name not in names or not may_have_clones(image, snapshot.protected):
         return snapshot
     image.set_snap(snapshot.name)
     clones = clones_here(image, snapshot.name)
