@@ -103,36 +103,46 @@ def test_an_image_gets_smaller_only_if_it_may(request: ImageRequest, current: Im
 
 
 @values.thorough
-@given(values.requests, values.currents)
-def test_snapshots_go_only_if_they_may_and_images_only_if_told_so(request: ImageRequest, current: ImageCurrent) -> None:
-    for action in accepted(request, current):
-        if isinstance(action, PurgeSnapshots):
-            assert (request.state, request.purge_snapshots) == ("absent", True)
-        elif isinstance(action, TrashImage):
-            assert request.state == "trashed"
-        elif isinstance(action, RemoveImage):
-            assert request.state == "absent"
-        before = current.facts
-        if isinstance(action, RemoveImage) and not isinstance(action, TrashImage):
-            assert before is not None
-            assert not before.snapshots or request.purge_snapshots
-            assert not before.hidden_snapshots
+@given(values.requests, values.images)
+def test_an_image_goes_only_without_snapshots_or_with_leave_to_purge_them(
+    request: ImageRequest, image: ImageFacts
+) -> None:
+    actions = accepted(replace(request, state="absent"), ImageCurrent(image))
+    kinds = [type(action) for action in actions]
+    assert kinds in ([], [RemoveImage], [PurgeSnapshots, RemoveImage])
+    assert request.purge_snapshots or PurgeSnapshots not in kinds
+    left = outcome(actions[:-1], image)
+    assert left is not None
+    assert not kinds or (left.snapshots, left.hidden_snapshots) == ((), 0)
 
 
 @values.thorough
-@given(values.requests, values.currents, values.images, st.sampled_from(["watched", "mapped"]))
+@given(values.requests, values.currents)
+def test_an_image_goes_only_if_told_so(request: ImageRequest, current: ImageCurrent) -> None:
+    kinds = {type(action) for action in accepted(request, current)}
+    assert kinds.isdisjoint({PurgeSnapshots, RemoveImage}) or request.state == "absent"
+    assert TrashImage not in kinds or request.state == "trashed"
+
+
+@values.thorough
+@given(
+    values.requests,
+    values.images,
+    st.sampled_from(["facts", "former", "trashed"]),
+    st.sampled_from(["watched", "mapped"]),
+)
 def test_nothing_is_taken_from_under_whoever_uses_it(
-    request: ImageRequest, current: ImageCurrent, image: ImageFacts, used: str
+    request: ImageRequest, image: ImageFacts, place: str, used: str
 ) -> None:
     busy = replace(image, watchers=(values.SOMEBODY,) if used == "watched" else ())
-    there = replace(
-        current,
-        facts=current.facts and busy,
-        former=current.former and busy,
-        trashed=tuple(values.in_trash(busy) for _image in current.trashed),
+    current = ImageCurrent(
+        facts=busy if place == "facts" else None,
+        former=busy if place == "former" else None,
+        trashed=(values.in_trash(busy),) if place == "trashed" else (),
         mapped=(support.device(),) if used == "mapped" else (),
     )
-    assert not any(isinstance(action, DESTRUCTIVE) for action in accepted(request, there))
+    wish = replace(request, renamed_from=values.OLD if place == "former" else None)
+    assert not any(isinstance(action, DESTRUCTIVE) for action in accepted(wish, current))
 
 
 @values.thorough

@@ -231,6 +231,14 @@ class TestClone:
         assert kinds(done) == ["clone", "set_config", "set_metadata"]
         assert (host.cluster.images[APP].config, host.cluster.images[APP].metadata) == ({}, {})
 
+    def test_of_version_2_is_made_of_an_unprotected_snapshot_of_another_size(self) -> None:
+        host = ImageHost(golden=golden(protected=(), size=2 * GIB))
+        host.images.clone_format = 2
+        host.images.snapshot_sizes = {"rbd/golden@one": GIB}
+        done = host.ritual(options(image="app", parent="golden@one"))
+        assert kinds(done) == ["clone"]
+        assert done.result["images"][0]["size"] == host.cluster.images[APP].size == GIB
+
     def test_is_flattened_once(self) -> None:
         host = ImageHost(golden=golden(), app=replace(facts(), parent=ImageSpec("rbd", "", "golden", "one")))
         done = host.ritual(options(image="app", parent="golden@one", flatten=True))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._features import feature_names
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import ImageFacts, Layout
@@ -51,27 +51,26 @@ def _settled(image: ImageFacts) -> ImageFacts:
 
 
 _images = values.images.map(_settled)
-
-
-@values.thorough
-@given(
-    _wishes,
-    st.none() | _images,
-    st.none() | _images,
-    st.lists(_images, max_size=1),
-    st.sampled_from([1, 2]),
+_parents = st.builds(
+    golden,
+    protected=values.mostly(st.just(("one",)), st.just(())),
+    config=values.held_settings,
+    metadata=values.held_settings,
 )
+
+
+@settings(values.thorough, max_examples=500)
+@given(_wishes, st.none() | _images, values.mostly(st.none(), _images), values.mostly(st.none(), _images), _parents)
 def test_what_is_predicted_is_what_the_cluster_then_has(
     wish: dict[str, Any],
     app: ImageFacts | None,
     old: ImageFacts | None,
-    trashed: list[ImageFacts],
-    clone_format: int,
+    trashed: ImageFacts | None,
+    parent: ImageFacts,
 ) -> None:
-    there = {"app": app, "old": old and replace(old, image_id="old"), "golden": golden()}
+    there = {"app": app, "old": old and replace(old, image_id="old"), "golden": parent}
     host = ImageHost(**{name: image for name, image in there.items() if image is not None})
-    host.images.in_trash = [("rbd", values.in_trash(replace(image, image_id="gone"))) for image in trashed]
-    host.images.clone_format = clone_format
+    host.images.in_trash = [("rbd", values.in_trash(replace(trashed, image_id="gone")))] if trashed else []
     before = dict(host.cluster.images)
     if host.once(options(image="app", **wish), check=True).failed:
         assert host.once(options(image="app", **wish)).failed
