@@ -60,6 +60,19 @@ def test_user_without_rights_is_told_what_is_missing(cluster: LoopbackCluster, n
     assert "ceph auth caps client.reader" in result.msg
 
 
+def test_pool_of_a_parent_that_the_user_may_not_read_is_not_taken_for_its_own(
+    cluster: LoopbackCluster, namespace: str, pool: str, module: Modules
+) -> None:
+    cluster.rbd("create", f"{pool}/golden", "--size", "8M")
+    cluster.rbd("snap", "create", f"{pool}/golden@one")
+    cluster.rbd("clone", f"{pool}/golden@one", f"{namespace}/vm", "--rbd-default-clone-format", "2")
+    keyring = cluster.user("tenant", osd=f"profile rbd pool=rbd namespace={namespace.split('/')[1]}", mgr="")
+
+    result = module("rbd_image")({"image": f"{namespace}/vm", "user": "tenant", "keyring": str(keyring)})
+
+    assert "client.tenant may read its pool, but not the one of its parent" in result.msg
+
+
 def test_full_pool_is_said_in_time_and_nothing_is_begun(cluster: LoopbackCluster, pool: str, module: Modules) -> None:
     cluster.rbd("create", f"{pool}/one", "--size", "8M")
     cluster.ceph("osd", "pool", "set-quota", pool, "max_objects", "1")

@@ -120,6 +120,10 @@ class LibrbdSession:
                 image = rbd.Image(ioctx, snapshot=spec.snap, read_only=read_only, **named)
             except rbd.ImageNotFound:
                 raise NoImage(what, f"there is no image {spec.head}", "Check the name, or create it.") from None
+            except rbd.PermissionError as error:
+                if read_only and spec.image in rbd.RBD().list(ioctx):
+                    raise self._lacks_parent(what) from error
+                raise
             with image:
                 yield image
 
@@ -140,6 +144,14 @@ class LibrbdSession:
         if code != 0:
             raise refused_command(what, abs(code), said, self.connection)
         return json.loads(answer) if answer.strip() else None
+
+    def _lacks_parent(self, what: str) -> RbdError:
+        """Why an image cannot be read in a pool that can: to open a clone, librbd opens its ancestors, too."""
+        return RbdError(
+            what,
+            f"client.{self.connection.user} may read its pool, but not the one of its parent",
+            "Grant it 'profile rbd-read-only' for that pool, too, beside the capabilities that it has: ceph auth caps.",
+        )
 
     def _context(self, spec: ImageSpec, what: str) -> Any:
         """One context for each pool and namespace, since opening it costs as much as reading an image."""

@@ -158,7 +158,8 @@ class LibrbdImageChanges:
             fill(unfinished)
             self.rename(unfinished, spec)
         except BaseException:
-            with self._session.pool(unfinished, f"remove {unfinished}") as ioctx:
+            # What went wrong first is what has to be told. What stays is named by the next run.
+            with contextlib.suppress(RbdError), self._session.pool(unfinished, f"remove {unfinished}") as ioctx:
                 rbd.RBD().remove(ioctx, unfinished.image)
             raise
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from .._errors import Overtaken, RbdError
+from .._errors import Overtaken
 from .._image_report import ImageDetails, Parent, Times, TrashEntry, Wish
 from .._image_spec import ImageSpec
 from . import open_image
@@ -82,25 +82,6 @@ class LibrbdImageReader:
                 return self._details(image, spec, wish)
         except NoImage:
             return None
-        except RbdError as error:
-            if isinstance(error.__cause__, rbd.PermissionError) and self._is_listed(spec):
-                raise self._lacks_parent(spec) from error
-            raise
-
-    def _is_listed(self, spec: ImageSpec) -> bool:
-        """Whether the user may read the pool, and so could open an image there that is no clone."""
-        try:
-            return spec in self.images(spec)
-        except RbdError:
-            return False
-
-    def _lacks_parent(self, spec: ImageSpec) -> RbdError:
-        """To open a clone, librbd opens its ancestors, too."""
-        return RbdError(
-            f"look at {spec}",
-            f"client.{self._session.connection.user} may read its pool, but not the one of its parent",
-            "Grant it 'profile rbd-read-only' for that pool, too, beside the capabilities that it has: ceph auth caps.",
-        )
 
     def _details(self, image: Any, spec: ImageSpec, wish: Wish) -> ImageDetails:
         stat = image.stat()
