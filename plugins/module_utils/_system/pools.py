@@ -176,19 +176,19 @@ class ClusterPools:
             self._session.command(what, prefix, **arguments)
         except CommandRefused as refusal:
             if refusal.errno == errno.ENOENT and prefix != "osd pool create":
-                raise Overtaken(what, refusal.cause, "Run again.") from refusal
+                raise Overtaken(what, refusal.cause, "Run again.") from None
             if refusal.errno == errno.EPERM and prefix == "osd pool delete":
                 raise RbdError(
                     what,
                     "the monitors do not allow it (mon_allow_pool_delete is false)",
                     "Allow it: ceph config set mon mon_allow_pool_delete true; and take that back afterwards.",
-                ) from refusal
+                ) from None
             if refusal.errno == errno.EPERM and "yes_i_really_mean_it" in arguments:
                 raise RbdError(
                     what,
                     "the monitors do not allow pools of a single copy (mon_allow_pool_size_one is false)",
                     "Use a larger size, or allow it: ceph config set global mon_allow_pool_size_one true.",
-                ) from refusal
+                ) from None
             raise
 
 

@@ -58,7 +58,7 @@ class MonitorUsers:
             )
         except CommandRefused as refusal:
             if refusal.errno == errno.EINVAL and "does not match" in refusal.said:
-                raise Overtaken(what, "another run has just created it", "Run again.") from refusal
+                raise Overtaken(what, "another run has just created it", "Run again.") from None
             raise
         return _facts(answer)
 
@@ -68,7 +68,7 @@ class MonitorUsers:
             self._session.command(what, "auth caps", entity=f"client.{user}", caps=_words(capabilities))
         except CommandRefused as refusal:
             if refusal.errno == errno.ENOENT:
-                raise Overtaken(what, "there is no such user any more", "Run again.") from refusal
+                raise Overtaken(what, "there is no such user any more", "Run again.") from None
             raise
 
     def remove(self, user: str) -> None:

@@ -60,7 +60,7 @@ def test_what_means_the_same_is_the_same(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("left", "right"),
     [
         ({"osd": "profile rbd pool=a"}, {"osd": "profile rbd"}),
         ({"osd": "profile rbd pool=a"}, {"osd": "profile rbd pool=a namespace=n"}),
@@ -73,9 +73,9 @@ def test_what_means_the_same_is_the_same(one: str, other: str) -> None:
         ({"mon": "profile rbd"}, {}),
     ],
 )
-def test_what_means_something_else_is_not(one: dict[str, str], other: dict[str, str]) -> None:
-    assert not same(one, other)
-    assert not same(other, one)
+def test_what_means_something_else_is_not(left: dict[str, str], right: dict[str, str]) -> None:
+    assert not same(left, right)
+    assert not same(right, left)
 
 
 @given(places, places)
