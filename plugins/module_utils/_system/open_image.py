@@ -151,7 +151,7 @@ def clones_of(image: Any, snapshots: Sequence[Snapshot]) -> tuple[Clone, ...] | 
 
 
 def may_have_clones(image: Any, protected: bool) -> bool:
-    """Whether a snapshot of it can have clones: those of version 1 need it protected, version 2 notes them in the image.
+    """Whether a snapshot of it can have clones: those of version 1 protect it, version 2 notes them in the image.
 
     To look for them librbd asks every pool of the cluster, so this is asked first.
 
