@@ -51,6 +51,9 @@ DECLARABLE_MASK = sum(FEATURES[name] for name in DECLARABLE)
 
 OBJECT_MAP = FEATURES["object-map"]
 
+# RBD_OPERATION_FEATURE_CLONE_CHILD of the same file: a clone of version 2.
+CLONE_CHILD = 1 << 1
+
 # RBD_FLAG_OBJECT_MAP_INVALID and RBD_FLAG_FAST_DIFF_INVALID of src/include/rbd/librbd.h
 FLAGS = {"object map invalid": 1 << 0, "fast diff invalid": 1 << 1}
 
@@ -87,6 +90,12 @@ def parse_features(names: Iterable[str]) -> int:
         if lacking:
             raise RbdError(f"use the feature {name}", f"it needs {lacking[0]}", f"Add {' and '.join(lacking)}.")
     return sum(FEATURES[name] for name in set(wanted))
+
+
+def with_operations(features: int, op_features: int) -> int:
+    """The features of an image, of which ``operations`` is on exactly if there are any."""
+    operations = FEATURES["operations"]
+    return features | operations if op_features else features & ~operations
 
 
 def change_features(what: str, wanted: int, actual: int) -> tuple[int, int]:

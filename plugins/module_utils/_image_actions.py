@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ._features import FEATURES, feature_names
+from ._features import CLONE_CHILD, FEATURES, feature_names, with_operations
 from ._image_facts import ImageFacts
 from ._image_source import SourceFile
 from ._image_spec import ImageSpec
@@ -156,10 +156,10 @@ class ChangeFeatures(ImageAction):
         return self.old & ~self.disable | self.enable
 
     def before(self) -> str:
-        return f"features {' '.join(feature_names(self.old))}"
+        return _named(self.old)
 
     def after(self) -> str:
-        return f"features {' '.join(feature_names(self.new))}"
+        return _named(self.new)
 
     def result(self) -> dict[str, Any]:
         changed = {"enabled": list(feature_names(self.enable)), "disabled": list(feature_names(self.disable))}
@@ -205,7 +205,11 @@ class FlattenImage(ImageAction):
         return {**super().result(), "parent": str(self.parent)}
 
     def outcome(self, facts: ImageFacts | None) -> ImageFacts | None:
-        return replace(facts, parent=None) if facts else None
+        if facts is None:
+            return None
+        op_features = facts.op_features & ~CLONE_CHILD
+        features = with_operations(facts.features, op_features)
+        return replace(facts, parent=None, op_features=op_features, features=features)
 
 
 @dataclass(frozen=True)
@@ -247,7 +251,7 @@ class ChangeSettings(ImageAction):
 
     def _shown(self, side: int) -> str:
         sides = {name: change[side] for name, change in self.changes.items()}
-        words = [f"{name} not set" if value is None else f"{name}={value}" for name, value in sides.items()]
+        words = [f"{name} not set" if value is None else f"{name}={_quoted(value)}" for name, value in sides.items()]
         return f"{self.what} {', '.join(words)}"
 
 
@@ -315,7 +319,16 @@ def describe(facts: ImageFacts) -> str:
         words.append(f"stripes of {format_size(layout.stripe_unit)} over {layout.stripe_count}")
     if layout.data_pool is not None:
         words.append(f"data in pool {layout.data_pool}")
-    words.append(f"features {' '.join(feature_names(facts.features)) or 'none'}")
+    words.append(_named(facts.features))
     if facts.parent is not None:
         words.append(f"clone of {facts.parent}")
     return ", ".join(words)
+
+
+def _named(features: int) -> str:
+    return f"features {' '.join(feature_names(features)) or 'none'}"
+
+
+def _quoted(value: str) -> str:
+    """A value as it is, unless it could be taken for something else on a line with others."""
+    return value if value.isprintable() and not set(value) & set(" ,='\"") else repr(value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ._errors import RbdError
-from ._features import DECLARABLE_MASK, FEATURES
+from ._features import CLONE_CHILD, DECLARABLE_MASK, FEATURES, with_operations
 from ._image_actions import CloneImage, CreateImage, ImportImage, MakeImage, RenameImage, RestoreImage
 from ._image_facts import ImageFacts, Layout
 from ._image_spec import ImageSpec
@@ -65,7 +65,13 @@ def _clone(index: int, request: ImageRequest, current: ImageCurrent) -> MakeImag
     facts = _new(request, ImageDefaults(features, layout), size)
     # librbd copies the metadata of the parent, its overrides included (CloneRequest.cc, copy_metadata()).
     inherited = replace(facts, parent=request.parent, config=image.config or {}, metadata=image.metadata or {})
-    return CloneImage(index, request.name, request.spec, inherited)
+    return CloneImage(index, request.name, request.spec, _marked(inherited, current.parent))
+
+
+def _marked(clone: ImageFacts, parent: ParentFacts | None) -> ImageFacts:
+    """A clone of version 2 is marked as one by a feature."""
+    op_features = 0 if parent is None or parent.must_be_protected else CLONE_CHILD
+    return replace(clone, op_features=op_features, features=with_operations(clone.features, op_features))
 
 
 def _require_parent(what: str, request: ImageRequest, parent: ParentFacts | None) -> tuple[ImageFacts, int]:

@@ -73,6 +73,8 @@ class ImageFacts:
     :ivar snapshots: names of the user's snapshots, oldest first.
     :ivar watchers: who has it open for writing, other than this very session.
     :ivar flags: mask of the image's flags: an object map that is invalid.
+    :ivar op_features: mask of what makes librbd set the feature ``operations``, for example being a clone of
+        version 2.
     :ivar parent: the snapshot that it is a clone of, or None.
     :ivar protected: which of its snapshots are protected.
     :ivar hidden_snapshots: snapshots that no user made: of groups, of mirroring, or removed ones that clones still use.
@@ -88,6 +90,7 @@ class ImageFacts:
     snapshots: tuple[str, ...] = ()
     watchers: tuple[Watcher, ...] = ()
     flags: int = 0
+    op_features: int = 0
     layout: Layout = Layout()
     parent: ImageSpec | None = None
     protected: tuple[str, ...] = ()

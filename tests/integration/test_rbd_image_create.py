@@ -186,7 +186,11 @@ class TestClone:
         done = ritual("rbd_image", {"image": f"{namespace}/vm", "parent": golden, "conf": str(conf)})
 
         assert [action["action"] for action in done.actions] == ["clone"]
+        assert told(done) == reported(cluster, f"{namespace}/vm")
         assert [child["image"] for child in cluster.json("rbd", "children", golden)] == ["vm"]
+
+        done = ritual("rbd_image", {"image": f"{namespace}/vm", "flatten": True, "conf": str(conf)})
+        assert done.raw["images"][0]["features"] == cluster.json("rbd", "info", f"{namespace}/vm")["features"]
 
     def test_unprotected_parent_is_refused_elsewhere(
         self, cluster: LoopbackCluster, namespace: str, golden: str, module: Modules

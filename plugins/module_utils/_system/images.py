@@ -138,6 +138,7 @@ class LibrbdImages:
             snapshots=snapshots,
             watchers=read_watchers(image),
             flags=int(image.flags()),
+            op_features=int(image.op_features()),
             layout=layout_of(image, self._pool_name),
             parent=parent_of(image),
             protected=tuple(name for name in snapshots if image.is_protected_snap(name)),
