@@ -9,6 +9,8 @@ import sys
 import types
 from pathlib import Path
 
+import hypothesis
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.cephclient.rbd"
 
@@ -41,6 +43,10 @@ def _provide_package() -> None:
             setattr(parent, part, module)
         parent = module
 
+
+# How long an example takes says more about the machine, and what else it does, than about the code.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 if not _is_importable():
     _provide_package()
