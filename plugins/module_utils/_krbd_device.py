@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Callable
 
 from ._image_spec import ImageSpec
 from ._mountinfo import Mount
@@ -55,6 +56,15 @@ class KrbdDevice:
 def mapped_as(devices: Iterable[KrbdDevice], spec: ImageSpec) -> tuple[KrbdDevice, ...]:
     """The mappings of that name, whatever their cluster."""
     return tuple(device for device in devices if device.spec == spec)
+
+
+def mappings_of(devices: Iterable[KrbdDevice], image_id: str, fsid: Callable[[], str]) -> tuple[KrbdDevice, ...]:
+    """The mappings of an image, under whatever name, and of its own cluster alone.
+
+    :param fsid: gives the cluster's identity; asked only if there may be such mappings.
+    """
+    same_id = [device for device in devices if device.image_id == image_id]
+    return tuple(device for device in same_id if device.fsid == fsid())
 
 
 def mounts_of(device: KrbdDevice, mounts: Iterable[Mount]) -> tuple[Mount, ...]:

@@ -16,7 +16,7 @@ from .._features import feature_names
 from .._image_facts import ImageFacts
 from .._image_request import parse_image
 from .._image_wish import ImageCurrent, ImageRequest
-from .._krbd_device import KrbdDevice
+from .._krbd_device import KrbdDevice, mappings_of
 from .._system import image_changes, image_source, images, progress
 from .._system.parallel import in_parallel
 from . import _ports
@@ -129,9 +129,8 @@ class ImageOperation:
         return self._images.config_faults(request.spec, wanted) if wanted else {}
 
     def _mappings(self, facts: ImageFacts | None) -> tuple[KrbdDevice, ...]:
-        """The image's mappings on this host, of its own cluster alone."""
-        same_id = [device for device in self._devices if facts is not None and device.image_id == facts.image_id]
-        return tuple(device for device in same_id if device.fsid == self._images.fsid())
+        """The image's mappings on this host."""
+        return mappings_of(self._devices, facts.image_id, self._images.fsid) if facts is not None else ()
 
     def _plan_one(self, index: int, request: ImageRequest, found: list[ImageCurrent | RbdError]) -> list[_plan.Action]:
         current = found[index]

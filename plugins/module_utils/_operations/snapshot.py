@@ -12,7 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .. import _module, _plan, _snapshot, _snapshot_actions
 from .._errors import ClusterUnprepared, RbdError
 from .._image_spec import ImageSpec
-from .._krbd_device import KrbdDevice
+from .._krbd_device import KrbdDevice, mappings_of
 from .._snapshot_facts import SnappedImage
 from .._snapshot_request import PurgeRequest, Request, parse_snapshot, relate
 from .._system import snapshots
@@ -75,12 +75,10 @@ class SnapshotOperation:
         image = self._snapshots.look_up(head, lambda found: _snapshot.detachable(requests, found))
         if image is None or image.facts is None:
             return image
-        image_id = image.facts.image_id
-        same_id = [device for device in self._devices if device.image_id == image_id]
         targets = [request.spec for request in requests if request.state == "rolled_back"]
         return replace(
             image,
-            mapped=tuple(device for device in same_id if device.fsid == self._snapshots.fsid()),
+            mapped=mappings_of(self._devices, image.facts.image_id, self._snapshots.fsid),
             differing=frozenset(
                 spec.snap or "" for spec in targets if image.find(spec.snap or "") and self._snapshots.differs(spec)
             ),
