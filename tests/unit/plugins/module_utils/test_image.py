@@ -136,7 +136,7 @@ class TestAbsent:
         assert purge == PurgeSnapshots(1, "rbd/app", APP, ("one", "two"), ("two",))
         assert (purge.before(), purge.after()) == ("snapshots one, two", "no snapshots")
         assert purge.result()["snapshots"] == ["one", "two"]
-        assert type(remove) is RemoveImage
+        assert remove.kind == "remove"
         left = outcome([purge], image)
         assert left is not None
         assert (left.snapshots, left.protected) == ((), ())

@@ -81,17 +81,17 @@ class TestOrder:
 
     def test_a_former_name_is_first(self) -> None:
         wish = {"size": GIB, "renamed_from": OLD}
-        assert type(made(self.everything, **wish)) is RenameImage
-        assert type(made(replace(self.everything, former=None), **wish)) is RestoreImage
+        assert isinstance(made(self.everything, **wish), RenameImage)
+        assert isinstance(made(replace(self.everything, former=None), **wish), RestoreImage)
 
     def test_then_the_trash_unless_declined(self) -> None:
-        assert type(made(self.everything, size=GIB)) is RestoreImage
-        assert type(made(self.everything, size=GIB, restore=False)) is ImportImage
+        assert isinstance(made(self.everything, size=GIB), RestoreImage)
+        assert isinstance(made(self.everything, size=GIB, restore=False), ImportImage)
 
     def test_then_what_it_is_made_of(self) -> None:
         wish = {"size": GIB, "restore": False}
-        assert type(made(self.everything, parent=PARENT, **wish)) is CloneImage
-        assert type(made(replace(self.everything, source=None), **wish)) is CreateImage
+        assert isinstance(made(self.everything, parent=PARENT, **wish), CloneImage)
+        assert isinstance(made(replace(self.everything, source=None), **wish), CreateImage)
 
     @pytest.mark.parametrize("wish", [{"size": GIB}, {"parent": PARENT}, {}])
     def test_nothing_new_is_begun_where_it_cannot_be_ended(self, wish: dict[str, Any]) -> None:
@@ -99,7 +99,7 @@ class TestOrder:
             steps(replace(self.everything, obstacle=OBSTACLE), restore=False, **wish)
 
     def test_a_full_pool_does_not_keep_an_image_in_the_trash(self) -> None:
-        assert type(made(replace(self.everything, obstacle=OBSTACLE))) is RestoreImage
+        assert isinstance(made(replace(self.everything, obstacle=OBSTACLE)), RestoreImage)
 
 
 class TestCreate:
@@ -254,13 +254,13 @@ class TestClone:
         current = ImageCurrent(defaults=DEFAULTS, parent=parent_facts())
         with pytest.raises(RbdError, match="this cluster makes clones only within a namespace"):
             steps(current, parent=elsewhere)
-        assert type(made(current, parent=replace(elsewhere, namespace=""))) is CloneImage
+        assert isinstance(made(current, parent=replace(elsewhere, namespace="")), CloneImage)
         of_version_2 = parent_facts(must_be_protected=False)
-        assert type(made(replace(current, parent=of_version_2), parent=elsewhere)) is CloneImage
+        assert isinstance(made(replace(current, parent=of_version_2), parent=elsewhere), CloneImage)
 
     def test_of_version_2_needs_no_protection(self) -> None:
         unprotected = ParentFacts(facts(snapshots=("one",)), GIB, must_be_protected=False)
-        assert type(made(ImageCurrent(defaults=DEFAULTS, parent=unprotected), parent=PARENT)) is CloneImage
+        assert isinstance(made(ImageCurrent(defaults=DEFAULTS, parent=unprotected), parent=PARENT), CloneImage)
 
     @pytest.mark.parametrize(
         ("inherited", "wished"), [(DEFAULT_FEATURES, mask("exclusive-lock")), (mask("exclusive-lock"), None)]
@@ -327,4 +327,4 @@ class TestRename:
             steps(current, renamed_from=OLD)
 
     def test_without_that_name_it_is_made_anew(self) -> None:
-        assert type(made(ImageCurrent(defaults=DEFAULTS), size=GIB, renamed_from=OLD)) is CreateImage
+        assert isinstance(made(ImageCurrent(defaults=DEFAULTS), size=GIB, renamed_from=OLD), CreateImage)
