@@ -39,6 +39,13 @@ class ClusterUnprepared(ClusterUnavailable):
     """
 
 
+class PlaceMissing(RbdError):
+    """There is no such pool, or it has no such namespace.
+
+    In check mode an earlier task of the same run may be what would have made it.
+    """
+
+
 class Overtaken(RbdError):
     """Another run has done it, or undone what it needs, since the current state was read: look again."""
 

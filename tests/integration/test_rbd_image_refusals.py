@@ -28,8 +28,6 @@ from loopback.modules import Modules
         ({"source": "/nowhere/image.raw"}, "/nowhere/image.raw"),
         ({"state": "trashed", "retention": "7"}, "'7'"),
         ({"image": "{namespace}/data@snap", "size": "8M"}, "it is a snapshot, not an image"),
-        ({"image": "nowhere/data", "size": "8M"}, "there is no pool nowhere"),
-        ({"image": "rbd/nowhere/data", "size": "8M"}, "pool rbd has no namespace nowhere"),
         ({"size": "7E"}, "Cannot create"),
     ],
     ids=str,
@@ -47,6 +45,26 @@ def test_bad_input(
         assert sentence in result.msg
         assert result.msg.startswith("Cannot ")
     assert cluster.json("rbd", "ls", namespace) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence", "assumed"),
+    [
+        ("nowhere/data", "there is no pool nowhere", "pool nowhere does not exist"),
+        ("rbd/nowhere/data", "pool rbd has no namespace nowhere", "namespace rbd/nowhere does not exist"),
+    ],
+)
+def test_place_that_is_missing_may_be_made_by_an_earlier_task(
+    module: Modules, image: str, sentence: str, assumed: str
+) -> None:
+    wish = {"image": image, "size": "8M"}
+    result = module("rbd_image")(wish)
+    assert (result.failed, sentence in result.msg) == (True, True), result.msg
+
+    predicted = module("rbd_image")(wish, check=True)
+    assert [action["action"] for action in predicted.actions] == ["create"]
+    assert assumed in predicted.warnings[0]
+    assert "no such image" in module("rbd_image")({"image": image}, check=True).msg
 
 
 def test_user_without_rights_is_told_what_is_missing(cluster: LoopbackCluster, namespace: str, module: Modules) -> None:

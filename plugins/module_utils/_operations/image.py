@@ -11,10 +11,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _image, _image_actions, _module, _plan
-from .._errors import ClusterUnprepared, RbdError
+from .._errors import ClusterUnprepared, PlaceMissing, RbdError
 from .._features import feature_names
 from .._image_facts import ImageFacts
 from .._image_request import parse_image
+from .._image_spec import ImageSpec
 from .._image_wish import ImageCurrent, ImageRequest
 from .._krbd_device import KrbdDevice, mappings_of
 from .._system import image_changes, image_source, images, progress
@@ -60,7 +61,7 @@ class ImageOperation:
         self._outcomes = {}
         warnings = Warnings(self._module.check_mode)
         try:
-            found = in_parallel(self._requests, self._read)
+            found = in_parallel(self._requests, lambda request: self._read_or_assume(request, warnings))
             actions = _plan.plan_items(self._requests, lambda index, request: self._plan_one(index, request, found))
         except ClusterUnprepared as error:
             warnings.excuse_unprepared(error)
@@ -95,6 +96,19 @@ class ImageOperation:
     def report(self) -> dict[str, Any]:
         """Each image as it is after the run."""
         return {"images": [_result(request, self._outcomes.get(request.name)) for request in self._requests]}
+
+    def _read_or_assume(self, request: ImageRequest, warnings: Warnings) -> ImageCurrent:
+        """Read it; in check mode its pool or namespace may be one that an earlier task would have made."""
+        try:
+            return self._read(request)
+        except PlaceMissing:
+            if not self._module.check_mode:
+                raise
+        warnings.excuse_missing(f"{'namespace' if request.spec.namespace else 'pool'} {request.spec.pool_path}")
+        return ImageCurrent(
+            parent=self._images.parent(request.parent) if request.parent else None,
+            source=self._sources.inspect(*request.source) if request.source else None,
+        )
 
     def _read(self, request: ImageRequest) -> ImageCurrent:
         """Read what the plan for that image depends on, and no more."""
@@ -158,8 +172,14 @@ class ImageOperation:
             f"An import of {action.spec} that did not end has left {action.spec.pool_path}/{name}. "
             f"If no import is at work, remove it: rbd remove {action.spec.pool_path}/{name}."
             for action in imports
-            for name in self._images.unfinished(action.spec, image_changes.unfinished_prefix(action.spec))
+            for name in self._unfinished(action.spec)
         ]
+
+    def _unfinished(self, spec: ImageSpec) -> tuple[str, ...]:
+        try:
+            return self._images.unfinished(spec, image_changes.unfinished_prefix(spec))
+        except PlaceMissing:
+            return ()
 
     def _watch(self, action: _plan.Action) -> progress.OnProgress:
         return self._progress.watch(action.kind, action.subject)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from .._errors import ClusterUnavailable, RbdError
+from .._errors import ClusterUnavailable, PlaceMissing, RbdError
 from .._image_facts import Extent, ImageFacts, Watcher
 from .._image_spec import ImageSpec
 from .bindings import rados, rbd
@@ -153,19 +153,27 @@ class LibrbdSession:
             "Grant it 'profile rbd-read-only' for that pool, too, beside the capabilities that it has: ceph auth caps.",
         )
 
+    def _open_pool(self, spec: ImageSpec, what: str) -> Any:
+        try:
+            return self.connected().open_ioctx(spec.pool)
+        except rados.ObjectNotFound:
+            raise PlaceMissing(
+                what, f"there is no pool {spec.pool}", "Check the pool's name, or create it (rbd_pool)."
+            ) from None
+
     def _context(self, spec: ImageSpec, what: str) -> Any:
         """One context for each pool and namespace, since opening it costs as much as reading an image."""
         key = (spec.pool, spec.namespace)
         with self._lock:
             if key not in self._contexts:
-                ioctx = self.connected().open_ioctx(spec.pool)
+                ioctx = self._open_pool(spec, what)
                 ioctx.set_namespace(spec.namespace)
                 # Without it librados waits for space, and even a removal would. The OSDs then refuse what
                 # would take more space, and nothing else (PrimaryLogPG::prepare_transaction()).
                 ioctx.set_osdmap_full_try()
                 if spec.namespace and not rbd.RBD().namespace_exists(ioctx, spec.namespace):
                     ioctx.close()
-                    raise RbdError(
+                    raise PlaceMissing(
                         what,
                         f"pool {spec.pool} has no namespace {spec.namespace}",
                         f"Create it: rbd namespace create {spec.pool_path}.",
