@@ -179,6 +179,16 @@ def test_image_that_is_missing(namespace: str, module: Modules) -> None:
     assert not module("rbd_snapshot")({**wish, "state": "absent"}).changed
 
 
+@pytest.mark.parametrize("image", ["nowhere/data", "rbd/nowhere/data"])
+def test_pool_or_namespace_that_is_missing_may_be_made_by_an_earlier_task(module: Modules, image: str) -> None:
+    assert "nowhere" in module("rbd_snapshot")({"image": f"{image}@one"}).msg
+
+    predicted = module("rbd_snapshot")({"image": f"{image}@one"}, check=True)
+    assert [action["action"] for action in predicted.actions] == ["create"]
+    assert f"{image} does not exist; in check mode" in predicted.warnings[0]
+
+
+
 def test_every_bad_item_is_named_and_nothing_is_done(cluster: LoopbackCluster, image: str, module: Modules) -> None:
     take(cluster, image, "old")
     items = [{"image": image, "snapshot": "old", "state": "absent"}, {"image": image}, {"image": f"{image}-2"}]

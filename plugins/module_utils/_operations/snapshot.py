@@ -10,7 +10,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _module, _plan, _snapshot, _snapshot_actions
-from .._errors import ClusterUnprepared, RbdError
+from .._errors import ClusterUnprepared, PlaceMissing, RbdError
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice, mappings_of
 from .._snapshot_facts import SnappedImage
@@ -72,7 +72,12 @@ class SnapshotOperation:
     def _read(self, head: ImageSpec) -> SnappedImage | None:
         """Read what the plan for the items of one image depends on, and no more."""
         requests = [request for request in self._requests if request.spec.head == head]
-        image = self._snapshots.look_up(head, lambda found: _snapshot.detachable(requests, found))
+        try:
+            image = self._snapshots.look_up(head, lambda found: _snapshot.detachable(requests, found))
+        except PlaceMissing:
+            if self._module.check_mode:
+                return None
+            raise
         if image is None or image.facts is None:
             return image
         targets = [request.spec for request in requests if request.state == "rolled_back"]
