@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from loopback.cluster import LoopbackCluster
 from loopback.playbooks import Playbooks
@@ -33,22 +34,27 @@ def percentages(output: str, action: str, image: str) -> list[int]:
     return [int(found) for found in re.findall(rf"PROGRESS \[localhost\] {action} {re.escape(image)}: (\d+) %", output)]
 
 
-def test_flatten_and_remove_tell_percentages(cluster: LoopbackCluster, namespace: str, playbook: Playbooks) -> None:
+def test_flatten_and_remove_tell_percentages(
+    cluster: LoopbackCluster, namespace: str, playbook: Playbooks, tmp_path: Path
+) -> None:
     golden, clone = f"{namespace}/golden", f"{namespace}/clone"
-    # Many objects, so that each operation lasts longer than some polls.
-    cluster.rbd("create", golden, "--size", "1G", "--object-size", "64K", "--image-feature", "layering")
+    # Many objects, one after the other, so that each operation lasts longer than some polls.
+    conf = tmp_path / "ceph.conf"
+    slowly = "\n[client]\nrbd_concurrent_management_ops = 1\n"
+    conf.write_text(cluster.conf.read_text(encoding="utf-8") + slowly, encoding="utf-8")
+    cluster.rbd("create", golden, "--size", "768M", "--object-size", "64K", "--image-feature", "layering")
     cluster.rbd("snap", "create", f"{golden}@one")
     cluster.rbd("snap", "protect", f"{golden}@one")
     cluster.rbd("clone", f"{golden}@one", clone)
 
-    flattened = playbook(PLAYBOOK, {"image": clone, "state": "present"})
-    removed = playbook(PLAYBOOK, {"image": clone, "state": "absent"})
+    flattened = playbook(PLAYBOOK, {"image": clone, "state": "present", "ceph_conf": str(conf)})
+    removed = playbook(PLAYBOOK, {"image": clone, "state": "absent", "ceph_conf": str(conf)})
 
     for run, action in ((flattened, "flatten"), (removed, "remove")):
         assert not run.failed, run.output
         told = percentages(run.output, action, clone)
         assert told, run.output
-        assert told == sorted(told)
+        assert told == sorted(told), run.output
         assert all(0 <= percent <= 100 for percent in told)
         assert run.results("rbd_image")[-1].changed
     assert cluster.json("rbd", "ls", namespace) == ["golden"]

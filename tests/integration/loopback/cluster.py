@@ -150,6 +150,8 @@ class LoopbackCluster:
 
     def user(self, name: str, *, mon: str = "profile rbd", osd: str = "profile rbd", mgr: str = "profile rbd") -> Path:
         """Create a cephx user with these capabilities and return its keyring, which clients find by its name."""
+        # Of an earlier test it could have other capabilities.
+        self.ceph("auth", "rm", f"client.{name}")
         path = self.directory / f"ceph.client.{name}.keyring"
         capabilities = [word for pair in (("mon", mon), ("osd", osd), ("mgr", mgr)) if pair[1] for word in pair]
         _write_secret(path, self.ceph("auth", "get-or-create", f"client.{name}", *capabilities))
