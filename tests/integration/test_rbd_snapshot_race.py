@@ -48,6 +48,19 @@ def test_each_step_is_done_and_told_by_one(cluster: LoopbackCluster, image: str,
     assert listed(cluster, image) == {}
 
 
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_new_images_are_opened_while_another_run_takes_their_first_snapshot(
+    cluster: LoopbackCluster, namespace: str, module: Modules, turn: int
+) -> None:
+    images = [f"{namespace}/{turn}-{number}" for number in range(SNAPSHOTS)]
+    for image in images:
+        cluster.rbd("create", "--size", "8M", image)
+
+    told = at_once(module, {"images": [{"image": image} for image in images], "snapshot": "first"})
+
+    assert told == {("create", f"{image}@first"): 1 for image in images}
+
+
 def test_purges_share_the_work(cluster: LoopbackCluster, image: str, module: Modules) -> None:
     names = [f"daily-{number}" for number in range(SNAPSHOTS)]
     take(cluster, image, *names)

@@ -167,14 +167,15 @@ class LibrbdSnapshots:
         moment would be told that it was they: librbd takes the error of the second one for the success of a
         request that was sent twice (C_InvokeAsyncRequest in src/librbd/Operations.cc).
         """
-        # In this order: an image that is open cannot be removed, so that the lock does not bring its header back.
-        with self._session.open(spec.head, what, read_only=False) as image, self._lock(spec, what, image.id()):
+        # Opened under the lock: one that was opened before may not know of what another run has just changed.
+        with self._lock(spec, what), self._session.open(spec.head, what, read_only=False) as image:
             yield image
 
     @contextlib.contextmanager
-    def _lock(self, spec: ImageSpec, what: str, image_id: str) -> Iterator[None]:
-        header = f"rbd_header.{image_id}"
-        with self._session.pool(spec, what) as ioctx:
+    def _lock(self, spec: ImageSpec, what: str) -> Iterator[None]:
+        # An image that is open cannot be removed, so that the lock does not bring its header back.
+        with self._session.open(spec.head, what, read_only=False) as image, self._session.pool(spec, what) as ioctx:
+            header = f"rbd_header.{image.id()}"
             deadline = time.monotonic() + PATIENCE
             while not _try_lock(ioctx, header):
                 if time.monotonic() > deadline:
