@@ -188,7 +188,6 @@ def test_pool_or_namespace_that_is_missing_may_be_made_by_an_earlier_task(module
     assert f"{image} does not exist; in check mode" in predicted.warnings[0]
 
 
-
 def test_every_bad_item_is_named_and_nothing_is_done(cluster: LoopbackCluster, image: str, module: Modules) -> None:
     take(cluster, image, "old")
     items = [{"image": image, "snapshot": "old", "state": "absent"}, {"image": image}, {"image": f"{image}-2"}]
