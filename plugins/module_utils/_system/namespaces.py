@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .._errors import AlreadyDone, RbdError
+from .._errors import AlreadyDone, PlaceMissing, RbdError
 from .._image_spec import ImageSpec
 from .._pool_content import Content
 from .bindings import rbd
@@ -20,7 +20,10 @@ class Namespaces(Protocol):
         """The namespaces of a pool, or None without such a pool."""
 
     def content(self, pool: str, namespace: str) -> Content:
-        """The images and groups of a namespace; of none at all where the namespace is empty text."""
+        """The images and groups of a namespace; of none at all where the namespace is empty text.
+
+        One that another run has just removed holds nothing.
+        """
 
     def create(self, pool: str, namespace: str) -> None:
         """Create a namespace.
@@ -49,13 +52,16 @@ class LibrbdNamespaces:
 
     def content(self, pool: str, namespace: str) -> Content:
         spec = place(pool, namespace)
-        with self._session.pool(spec, f"list what {spec.pool_path} holds") as ioctx:
-            library = rbd.RBD()
-            return Content(
-                images=tuple(str(name) for name in library.list(ioctx)),
-                trash=tuple(str(entry["name"]) for entry in library.trash_list(ioctx)),
-                groups=tuple(str(name) for name in library.group_list(ioctx)),
-            )
+        try:
+            with self._session.pool(spec, f"list what {spec.pool_path} holds") as ioctx:
+                library = rbd.RBD()
+                return Content(
+                    images=tuple(str(name) for name in library.list(ioctx)),
+                    trash=tuple(str(entry["name"]) for entry in library.trash_list(ioctx)),
+                    groups=tuple(str(name) for name in library.group_list(ioctx)),
+                )
+        except PlaceMissing:
+            return Content()
 
     def create(self, pool: str, namespace: str) -> None:
         what = f"create the namespace {pool}/{namespace}"
