@@ -79,8 +79,9 @@ def coherent(layering: bool, deep_flatten: bool, lock: bool, object_map: bool, j
 
 
 def _flagged(image: ImageFacts, flags: int) -> ImageFacts:
-    """Only an object map can be invalid."""
-    return replace(image, flags=flags if image.features & OBJECT_MAP else 0)
+    """Only an object map can be invalid, and only what librbd has done sets the feature ``operations``."""
+    features = image.features | FEATURES["operations"] if image.op_features else image.features
+    return replace(image, features=features, flags=flags if image.features & OBJECT_MAP else 0)
 
 
 def mostly(usual: st.SearchStrategy[Any], rare: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -144,9 +145,8 @@ images = st.builds(
         ImageFacts,
         image_id=st.sampled_from(["1a2b", "ffff"]),
         size=some_sizes,
-        features=st.builds(
-            int.__or__, masks, mostly(st.just(0), st.sampled_from([FEATURES["operations"], FEATURES["striping"]]))
-        ),
+        features=st.builds(int.__or__, masks, mostly(st.just(0), st.just(FEATURES["striping"]))),
+        op_features=mostly(st.just(0), st.integers(1, 15)),
         snapshots=snapshots,
         watchers=mostly(nothing, st.just((SOMEBODY,))),
         layout=layouts,

@@ -67,7 +67,6 @@ class Rbdmap:
     def __call__(self, text: str) -> list[Words]:
         """The words behind each ``rbd device map`` that the script calls for the text of an rbdmap file."""
         file, record, cwd = self.place / "rbdmap", self.place / "record", self.place / "cwd"
-        cwd.mkdir(exist_ok=True)
         file.write_bytes(text.encode("utf-8", "surrogateescape"))
         record.write_bytes(b"")
         names = {"RBDMAPFILE": str(file), "RBD_RECORD": str(record)}
@@ -82,7 +81,9 @@ class Rbdmap:
 
 @pytest.fixture(scope="session", params=["C.UTF-8", "C"])
 def rbdmap(request: pytest.FixtureRequest, script: Path, tmp_path_factory: pytest.TempPathFactory) -> Rbdmap:
-    return Rbdmap(script, tmp_path_factory.mktemp("rbdmap"), request.param)
+    place = tmp_path_factory.mktemp("rbdmap")
+    (place / "cwd").mkdir()
+    return Rbdmap(script, place, request.param)
 
 
 def lines(spec: str, params: str, many: int = 25) -> st.SearchStrategy[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Callable
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import Overtaken, RbdError
-from ansible_collections.cephclient.rbd.plugins.module_utils._features import DECLARABLE_MASK, FEATURES
+from ansible_collections.cephclient.rbd.plugins.module_utils._features import CLONE_CHILD, DECLARABLE_MASK, FEATURES
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import (
     Child,
     ImageFacts,
@@ -175,7 +175,9 @@ class FakeImages:
         if facts.parent is None:
             raise RbdError(f"flatten {spec}", "it has no parent", "Leave it.")
         assert on_progress(1, 2) == 0
-        self.cluster.images[str(spec)] = replace(facts, parent=None)
+        op_features = facts.op_features & ~CLONE_CHILD
+        features = facts.features if op_features else facts.features & ~FEATURES["operations"]
+        self.cluster.images[str(spec)] = replace(facts, parent=None, op_features=op_features, features=features)
 
     def set_config(self, spec: ImageSpec, values: Mapping[str, str | None]) -> None:
         self._begin(f"set_config {spec}")
