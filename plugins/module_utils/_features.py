@@ -55,7 +55,7 @@ OBJECT_MAP = FEATURES["object-map"]
 CLONE_CHILD = 1 << 1
 
 # RBD_FLAG_OBJECT_MAP_INVALID and RBD_FLAG_FAST_DIFF_INVALID of src/include/rbd/librbd.h
-FLAGS = {"object map invalid": 1 << 0, "fast diff invalid": 1 << 1}
+FLAGS = {"object-map-invalid": 1 << 0, "fast-diff-invalid": 1 << 1}
 
 
 def feature_names(mask: int) -> tuple[str, ...]:

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ._features import CLONE_CHILD, FEATURES, feature_names, with_operations
+from ._features import CLONE_CHILD, FEATURES, FLAGS, feature_names, with_operations
 from ._image_facts import ImageFacts
 from ._image_source import SourceFile
 from ._image_spec import ImageSpec
 from ._plan import Action
 from ._size import format_size
 
-_OBJECT_MAP_FLAGS = 3
+_OBJECT_MAP_FLAGS = sum(FLAGS.values())
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ._errors import RbdError
-from ._features import FEATURES, feature_names
+from ._features import FEATURES, FLAGS, feature_names
 from ._image_facts import Child, Layout, Watcher
 from ._image_spec import ImageSpec
 
 # Of whom a snapshot is, where it is the user's.
 USER = "user"
-
-# RBD_FLAG_OBJECT_MAP_INVALID and RBD_FLAG_FAST_DIFF_INVALID of src/include/rbd/librbd.h
-_FLAGS = {"object-map-invalid": 1 << 0, "fast-diff-invalid": 1 << 1}
 
 
 @dataclass(frozen=True)
@@ -240,7 +237,7 @@ class ImageDetails:
             "objects": self.objects,
             "block_name_prefix": self.block_name_prefix,
             "features": list(feature_names(self.features)),
-            "flags": [name for name, bit in _FLAGS.items() if self.flags & bit],
+            "flags": [name for name, bit in FLAGS.items() if self.flags & bit],
             "object_size": self.layout.object_size,
             "stripe_unit": self.layout.stripe_unit,
             "stripe_count": self.layout.stripe_count,
@@ -328,7 +325,7 @@ def uncountable(spec: ImageSpec, features: int, flags: int) -> str | None:
     """
     if not features & FEATURES["fast-diff"]:
         return f"{spec} is without the feature fast-diff"
-    if flags & (_FLAGS["object-map-invalid"] | _FLAGS["fast-diff-invalid"]):
+    if flags & (FLAGS["object-map-invalid"] | FLAGS["fast-diff-invalid"]):
         return f"the object map of {spec} is invalid, see 'rbd object-map rebuild'"
     return None
 
