@@ -18,7 +18,7 @@ CLUSTER_PACKAGES = (*CEPH_COMMON, "ceph-mon", "ceph-osd", "ceph-mgr", "xfsprogs"
 CLIENT_PACKAGES = (
     *CEPH_COMMON,
     "linux-image-amd64", "initramfs-tools", "zstd", "kmod", "udev", "dbus",
-    "systemd", "systemd-sysv", "xfsprogs", "e2fsprogs", "psmisc", "lsof", "python3-apt",
+    "systemd", "systemd-sysv", "xfsprogs", "e2fsprogs", "cryptsetup-bin", "psmisc", "lsof", "python3-apt",
 )  # fmt: skip
 
 # The kernel is Debian's own; only drivers for hardware that no guest has are left out of the disk.
