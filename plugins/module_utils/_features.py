@@ -125,12 +125,27 @@ def change_features(what: str, wanted: int, actual: int) -> tuple[int, int]:
     return enable, disable
 
 
-def unmappable(features: int, supported: int, read_only: bool) -> tuple[str, ...]:
-    """The image's features that a kernel lacks and needs.
+def unmappable(features: int, supported: int, read_only: bool) -> int:
+    """The mask of the image's features that a kernel lacks and needs.
 
     :param features: the image's features.
     :param supported: what the kernel can map: ``/sys/bus/rbd/supported_features``.
     :param read_only: whether the mapping is to be read-only.
     """
     lacking = features & ~supported
-    return feature_names(lacking & _NEEDED_TO_READ if read_only else lacking)
+    return lacking & _NEEDED_TO_READ if read_only else lacking
+
+
+# What an image can do no more once it is without the feature; what is not here cannot be disabled.
+LOSSES = {
+    "exclusive-lock": "nothing keeps two clients from writing at the same time",
+    "object-map": "diffs, exports, flattening and removal look at every object",
+    "fast-diff": "diffs and usage look at every object",
+    "deep-flatten": "flattening a clone leaves its snapshots with the parent, and it cannot be enabled again",
+    "journaling": "mirroring by journal ends",
+}
+
+
+def losses(mask: int) -> list[tuple[str, str]]:
+    """What is lost by disabling features: the name of each, and a clause."""
+    return [(name, LOSSES[name]) for name in feature_names(mask) if name in LOSSES]

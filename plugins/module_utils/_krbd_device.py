@@ -21,6 +21,7 @@ class KrbdDevice:
     :ivar fsid: the cluster that the image lives in.
     :ivar image_id: the image's id; it survives a rename, unlike the name.
     :ivar devno: major and minor number of the block device.
+    :ivar client: the kernel's client in the cluster, as ``client.4123``; it is what watches the image.
     :ivar config: the options in force as the kernel got them (``config_info``), key material left out
         by the kernel itself.
     """
@@ -33,6 +34,7 @@ class KrbdDevice:
     read_only: bool
     devno: tuple[int, int]
     config: str
+    client: str = ""
 
     @property
     def path(self) -> str:
@@ -65,6 +67,17 @@ def mappings_of(devices: Iterable[KrbdDevice], image_id: str, fsid: Callable[[],
     """
     same_id = [device for device in devices if device.image_id == image_id]
     return tuple(device for device in same_id if device.fsid == fsid())
+
+
+def mapped_under_other_names(
+    devices: Iterable[KrbdDevice], spec: ImageSpec, fsid: str, image_id: str
+) -> list[KrbdDevice]:
+    """The mappings for writing of an image that had another name when it was mapped."""
+    return [
+        device
+        for device in devices
+        if (device.fsid, device.image_id) == (fsid, image_id) and device.spec.head != spec.head and not device.read_only
+    ]
 
 
 def mounts_of(device: KrbdDevice, mounts: Iterable[Mount]) -> tuple[Mount, ...]:

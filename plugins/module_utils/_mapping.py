@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ._errors import RbdError
-from ._features import unmappable
+from ._features import FEATURES, feature_names, losses, unmappable
 from ._image_facts import ImageFacts
 from ._image_spec import ImageSpec
+from ._image_use import ImageUse, require_writable
 from ._krbd_device import KrbdDevice, mounts_of
 from ._mountinfo import Mount
 from ._plan import Action, EditFile
@@ -27,10 +28,12 @@ class MapRequest:
 
     :ivar state: ``mapped``, ``present``, ``unmapped`` or ``absent``.
     :ivar entry: the line that belongs into the rbdmap file.
+    :ivar disable: mask of the features that may be taken from the image if the kernel cannot map it with them.
     """
 
     state: str
     entry: RbdmapEntry
+    disable: int = 0
 
     @property
     def spec(self) -> ImageSpec:
@@ -39,6 +42,11 @@ class MapRequest:
     @property
     def name(self) -> str:
         return str(self.spec)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the mapping is made for writing."""
+        return not self.entry.read_only and self.spec.snap is None
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ class MapCurrent:
     :ivar devices: mappings of that name on this host, of whatever cluster.
     :ivar mounts: the mount table.
     :ivar supported: the kernel's features, or None while its module is not loaded.
+    :ivar renamed: mappings for writing of that very image, made when it had another name.
+    :ivar use: who uses the image; asked only where it is to be mapped for writing.
     """
 
     fsid: str | None
@@ -57,6 +67,8 @@ class MapCurrent:
     devices: tuple[KrbdDevice, ...]
     mounts: tuple[Mount, ...]
     supported: int | None
+    renamed: tuple[KrbdDevice, ...] = ()
+    use: ImageUse | None = None
 
     @property
     def own(self) -> tuple[KrbdDevice, ...]:
@@ -65,12 +77,36 @@ class MapCurrent:
 
 
 @dataclass(frozen=True)
+class DisableFeatures(Action):
+    kind: ClassVar[str] = "disable_features"
+
+    spec: ImageSpec
+    features: int
+    mask: int
+
+    def before(self) -> str:
+        return f"features {', '.join(feature_names(self.features))}"
+
+    def after(self) -> str:
+        return f"features {', '.join(feature_names(self.features & ~self.mask))}"
+
+    def result(self) -> dict[str, Any]:
+        return {**super().result(), "disabled": list(feature_names(self.mask))}
+
+
+@dataclass(frozen=True)
 class MapImage(Action):
+    """Map an image.
+
+    :ivar alone: whether no other client may have it open for writing.
+    """
+
     kind: ClassVar[str] = "map"
 
     entry: RbdmapEntry
     fsid: str | None
     facts: ImageFacts | None
+    alone: bool
 
     def before(self) -> str:
         return "not mapped"
@@ -118,16 +154,21 @@ def _plan_mapped(index: int, request: MapRequest, current: MapCurrent, check_mod
     if current.devices and current.fsid is None:
         # Only in check mode, on a host that is not prepared to ask: what has the name is taken for it.
         return []
+    alone = request.writes and not request.entry.shared
     if current.facts is None:
         if check_mode:
-            return [MapImage(index, request.name, request.entry, None, None)]
+            return [MapImage(index, request.name, request.entry, None, None, alone)]
         raise RbdError(
             what,
             f"pool {request.spec.pool_path} has no such image",
             "Check the name, or create it (rbd_image, state present, with a size).",
         )
-    _refuse_unsupported(what, request, current.facts, current.supported)
-    return [MapImage(index, request.name, request.entry, current.fsid, current.facts)]
+    if request.writes:
+        _refuse_renamed_own(what, current)
+        require_writable(what, request.spec, current.use or ImageUse(), request.entry.shared)
+    disabled = _features_to_disable(what, request, current.facts, current.supported)
+    first = [DisableFeatures(index, request.name, request.spec, current.facts.features, disabled)] if disabled else []
+    return [*first, MapImage(index, request.name, request.entry, current.fsid, current.facts, alone)]
 
 
 def _refuse_foreign(what: str, spec: ImageSpec, current: MapCurrent) -> None:
@@ -155,18 +196,34 @@ def _refuse_renamed(what: str, current: MapCurrent) -> None:
             )
 
 
-def _refuse_unsupported(what: str, request: MapRequest, facts: ImageFacts, supported: int | None) -> None:
-    if supported is None:
-        return
-    lacking = unmappable(facts.features, supported, request.entry.read_only or request.spec.snap is not None)
-    if lacking:
-        names = ", ".join(lacking)
+def _refuse_renamed_own(what: str, current: MapCurrent) -> None:
+    """Two mappings of one image would each have a cache of its own."""
+    for device in current.renamed:
         raise RbdError(
             what,
-            f"the kernel of this host does not support the image's features: {names}",
-            f"Disable them if the image can do without (rbd feature disable {request.spec.head} "
-            f"{' '.join(lacking)}), or use librbd.",
+            f"{device.path} is that very image already, mapped when its name was {device.spec}",
+            f"Unmount and unmap {device.path} first.",
         )
+
+
+def _features_to_disable(what: str, request: MapRequest, facts: ImageFacts, supported: int | None) -> int:
+    """The mask of the features that the kernel lacks, all of which the request allows to take from the image.
+
+    :raises RbdError: one of them may not be taken, or cannot be.
+    """
+    lacking = 0 if supported is None else unmappable(facts.features, supported, not request.writes)
+    kept = lacking & ~request.disable
+    if kept:
+        names, lost = feature_names(kept), losses(kept)
+        costs = "; ".join(f"without {name}, {loss}" for name, loss in lost)
+        ways = f"Name them in disable_features to take them from the image ({costs}), or use" if costs else "Use"
+        raise RbdError(
+            what,
+            f"the kernel of this host does not support the image's features: {', '.join(names)}",
+            f"{ways} the image through librbd or with a newer kernel.",
+        )
+    # librbd disables what depends on a feature only if it is told to.
+    return lacking | (FEATURES["fast-diff"] & facts.features if lacking & FEATURES["object-map"] else 0)
 
 
 def _plan_unmapped(index: int, request: MapRequest, current: MapCurrent, check_mode: bool) -> list[Action]:

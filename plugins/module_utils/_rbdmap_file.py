@@ -31,6 +31,9 @@ _TERMINATED = re.compile(r"(?<!\\)(?:\\\\)*\n\Z")
 # Indentation, image, separator, parameters, and the comment that the first number sign opens.
 _SHAPE = re.compile(r"(?s)([ \t]*)(?:\\.|[^ \t\n\\])+([ \t]*)[^#]*?[ \t]*(#.*?)?\r?\n?\Z")
 
+# How a line says that several hosts may write to its image at once; rbdmap cuts it off with the comment.
+_SHARED = re.compile(r"#[ \t]*shared\b[ \t]*")
+
 _UNREAD = "it has no newline at its end, so rbdmap never reads it"
 _MANGLES = "rbdmap would not pass it on to the rbd command as it is"
 _NO_OPTIONS = MapOptions()
@@ -42,10 +45,12 @@ class RbdmapEntry:
     """What a line says: the image, and the parameters that rbdmap passes to ``rbd device map``.
 
     :ivar parameters: name and value of each ``--name [value]``, in their order.
+    :ivar shared: whether several hosts may write to the image at once: the line's comment begins with ``shared``.
     """
 
     image: ImageSpec
     parameters: Parameters = ()
+    shared: bool = False
 
     @classmethod
     def of(
@@ -115,9 +120,10 @@ class RbdmapEntry:
         named = ((f"--{name}",) if value is None else (f"--{name}", value) for name, value in self.parameters)
         return (str(self.image), *(word for pair in named for word in pair))
 
-    def render(self, separator: str = " ") -> str:
+    def render(self, separator: str = " ", comment: str = "") -> str:
         """The line, without its newline.
 
+        :param comment: what shall stand behind it, from its number sign on.
         :raises RbdError: rbdmap would read the line otherwise than it is meant.
         """
         what = f"write the rbdmap line of {self.image}"
@@ -128,7 +134,16 @@ class RbdmapEntry:
         line = f"{self.image}{separator}{params}" if params else str(self.image)
         if argv(line) != self.argv():
             raise RbdError(what, _MANGLES, "Use plainer names and values.")
-        return line
+        marked = self._marked(comment)
+        return f"{line} {marked}" if marked else line
+
+    def _marked(self, comment: str) -> str:
+        """The comment, with the mark exactly if the image is shared."""
+        if _is_shared(comment) == self.shared:
+            return comment
+        rest = comment.lstrip("# \t") if self.shared else _SHARED.sub("", comment, count=1)
+        words = [*(["shared"] if self.shared else []), *([rest] if rest else [])]
+        return " ".join(["#", *words]) if words else ""
 
     def _require_readable_image(self, what: str) -> None:
         try:
@@ -156,7 +171,12 @@ class RbdmapEntry:
         return found
 
     def _meaning(self) -> tuple[object, ...]:
-        return self.image, dict(self._plain()), self._all_options().for_kernel(), "noudev" in self._all_options()
+        options = self._all_options()
+        return self.image, dict(self._plain()), options.for_kernel(), "noudev" in options, self.shared
+
+
+def _is_shared(comment: str) -> bool:
+    return bool(_SHARED.match(comment))
 
 
 def _quoted(value: str) -> str:
@@ -270,8 +290,7 @@ def _terminated(text: str) -> str:
 def _respelled(text: str, entry: RbdmapEntry) -> str:
     shape = _SHAPE.fullmatch(text)
     indentation, separator, comment = shape.groups() if shape else ("", "", None)
-    line = indentation + entry.render(separator or " ")
-    return f"{line} {comment}" if comment else line
+    return indentation + entry.render(separator or " ", comment or "")
 
 
 def _decode_line(text: str) -> RbdmapLine:
@@ -289,9 +308,11 @@ def _decode_line(text: str) -> RbdmapLine:
     image = ImageSpec(
         spec.pool, spec.namespace or named.get("namespace") or "", spec.image, spec.snap or named.get("snap")
     )
+    shape = _SHAPE.fullmatch(text)
+    shared = _is_shared((shape and shape.group(3)) or "")
     unread = None if _TERMINATED.search(text) else _UNREAD
     clauses = (*_spelling_faults(device, params), *_parameter_faults(given), stray, *_image_faults(spec, image, named))
-    return RbdmapLine(0, text, RbdmapEntry(image, given), next(filter(None, (*clauses, unread)), None))
+    return RbdmapLine(0, text, RbdmapEntry(image, given, shared), next(filter(None, (*clauses, unread)), None))
 
 
 def _parameters(passed: tuple[str, ...]) -> tuple[Parameters, str | None]:

@@ -14,6 +14,8 @@ author: cephclient.rbd contributors (@cephclient)
 description:
   - Keeps the kernel mapping of one image or many, and their lines in C(/etc/ceph/rbdmap),
     from which the C(rbdmap) service maps them at boot.
+  - Never maps an image for writing that another client has open, unless O(shared=true). Before it maps, it makes sure
+    that the user may take over the lock of a client that died.
   - Never unmaps a device that is mounted or otherwise in use, and never the image of another cluster
     or pool that has the same name.
   - A line that rbdmap cannot read is kept byte for byte, and reported with its number. A value that rbdmap
@@ -53,6 +55,25 @@ options:
     description: Map the image read-only.
     type: bool
     default: false
+  shared:
+    description:
+      - Several hosts may have the image mapped for writing at once. Only for a cluster file system (such as ocfs2 or
+        gfs2), or for programs that agree among themselves who writes. A second writer destroys any other file system.
+      - Without it, an image that another client has open is not mapped for writing. Who that is, the error tells.
+      - The line in the rbdmap file gets the comment C(# shared).
+    type: bool
+    default: false
+  disable_features:
+    description:
+      - Features that may be taken from the image B(for good) if the kernel of this host cannot map an image with them.
+        Without this option nothing is taken; the error names what the kernel lacks, and what would be lost.
+      - V(exclusive-lock) - nothing keeps two clients from writing at the same time any more.
+      - V(object-map), V(fast-diff) - diffs, exports and removal have to look at every object.
+      - V(deep-flatten) - a flattened clone's snapshots stay with the parent; it cannot be enabled again.
+      - V(journaling) - mirroring by journal ends.
+    type: list
+    elements: str
+    choices: [exclusive-lock, object-map, fast-diff, deep-flatten, journaling]
   rbdmap_file:
     description: Path of the rbdmap file.
     type: path
@@ -60,7 +81,8 @@ options:
   images:
     description:
       - Many images in one call, over one connection and with one write of the file. The items take the options
-        O(image), O(state), O(options) and O(read_only); what an item leaves out is taken from the top level.
+        O(image), O(state), O(options), O(read_only), O(shared) and O(disable_features); what an item leaves out is
+        taken from the top level.
       - All of them are checked before anything is changed.
     type: list
     elements: dict
@@ -79,6 +101,14 @@ options:
       read_only:
         description: As O(read_only).
         type: bool
+      shared:
+        description: As O(shared).
+        type: bool
+      disable_features:
+        description: As O(disable_features).
+        type: list
+        elements: str
+        choices: [exclusive-lock, object-map, fast-diff, deep-flatten, journaling]
 seealso:
   - module: cephclient.rbd.rbd_image
   - module: cephclient.rbd.rbd_fstab
@@ -157,6 +187,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
+from ..module_utils._features import LOSSES
 from ..module_utils._operations.map import MapOperation
 
 _ITEM = {
@@ -164,6 +195,8 @@ _ITEM = {
     "state": {"type": "str", "choices": ["mapped", "present", "unmapped", "absent"], "default": "mapped"},
     "options": {"type": "dict"},
     "read_only": {"type": "bool", "default": False},
+    "shared": {"type": "bool", "default": False},
+    "disable_features": {"type": "list", "elements": "str", "choices": list(LOSSES)},
 }
 
 

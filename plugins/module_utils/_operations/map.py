@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _mapping, _module, _plan
 from .._errors import ClusterUnprepared, RbdError
+from .._features import FEATURES
 from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
-from .._krbd_device import KrbdDevice, mapped_as
+from .._image_use import left_lock, require_unused, require_writable
+from .._krbd_device import KrbdDevice, mapped_as, mapped_under_other_names
 from .._map_options import MapOptions
 from .._mountinfo import Mount
 from .._rbdmap_file import RbdmapEntry
@@ -64,6 +67,7 @@ class MapOperation:
     def handlers(self) -> _module.Handlers:
         """What applies each kind of action."""
         return {
+            _mapping.DisableFeatures: self._disable_features,
             _mapping.MapImage: self._map,
             _mapping.UnmapImage: lambda action: self._kernel.unmap(action.device, self._connection.timeout),
             _plan.EditFile: lambda action: self._files.edit(action.subject, action.edit, RBDMAP_MODE),
@@ -94,7 +98,8 @@ class MapOperation:
             read_only=bool(item["read_only"]),
             extra=self._place_of_cluster(),
         )
-        return _mapping.MapRequest(item["state"], entry)
+        disable = sum(FEATURES[name] for name in set(item["disable_features"] or ()))
+        return _mapping.MapRequest(item["state"], replace(entry, shared=bool(item["shared"])), disable)
 
     def _place_of_cluster(self) -> dict[str, str | int]:
         """What rbdmap must pass on, where it is not what the rbd command takes by itself."""
@@ -107,7 +112,7 @@ class MapOperation:
         supported = self._kernel.supported_features()
 
         def plan_one(index: int, request: _mapping.MapRequest) -> list[_plan.Action]:
-            current = self._read(request, mapped_as(devices, request.spec), table, supported)
+            current = self._read(request, devices, table, supported)
             actions = _mapping.plan_mapping(index, request, current, self._module.check_mode)
             if request.state == "mapped":
                 self._warn_of_differences(request, current)
@@ -122,12 +127,19 @@ class MapOperation:
         table: tuple[Mount, ...],
         supported: int | None,
     ) -> _mapping.MapCurrent:
-        fsid, facts = None, None
-        if request.state == "mapped":
-            fsid, facts = self._ask(request.spec)
-        elif devices and request.state in ("unmapped", "absent"):
-            fsid = self._session.fsid()
-        return _mapping.MapCurrent(fsid, facts, devices, table, supported)
+        named = mapped_as(devices, request.spec)
+        if request.state != "mapped":
+            fsid = self._session.fsid() if named and request.state in ("unmapped", "absent") else None
+            return _mapping.MapCurrent(fsid, None, named, table, supported)
+        fsid, facts = self._ask(request.spec)
+        current = _mapping.MapCurrent(fsid, facts, named, table, supported)
+        if fsid is None or facts is None or named or not request.writes:
+            return current
+        use = self._session.use_of(request.spec)
+        self._warnings.add(filter(None, [left_lock(request.spec, use)]))
+        self._session.require_takeover(request.spec, facts)
+        renamed = mapped_under_other_names(devices, request.spec, fsid, facts.image_id)
+        return replace(current, use=use, renamed=tuple(renamed))
 
     def _ask(self, spec: ImageSpec) -> tuple[str | None, ImageFacts | None]:
         try:
@@ -146,14 +158,46 @@ class MapOperation:
             for clause in _mapping.live_differences(request.entry, device)
         )
 
+    def _disable_features(self, action: _mapping.DisableFeatures) -> None:
+        facts = self._session.look_up(action.spec)
+        if facts is not None:
+            require_unused(f"disable features of {action.spec}", facts, ())
+        self._session.disable_features(action.spec, action.mask)
+
     def _map(self, action: _mapping.MapImage) -> None:
-        """Map with the very words that rbdmap will use at boot, and make sure of what was mapped."""
-        path = self._kernel.map(action.entry.image, action.entry.argv(), self._connection.timeout)
+        """Map with the very words that rbdmap will use at boot, and make sure of what was mapped.
+
+        What is not what was meant, or is there in spite of an error, is unmapped again.
+        """
+        before = self._kernel.devices()
+        try:
+            path = self._kernel.map(action.entry.image, action.entry.argv(), self._connection.timeout)
+            self._require_meant(action, path)
+        except RbdError as error:
+            # A map that was given up after its time may still have come to pass.
+            new = [device for device in mapped_as(self._kernel.devices(), action.entry.image) if device not in before]
+            raise self._undone(error, new) from error
+
+    def _require_meant(self, action: _mapping.MapImage, path: str) -> None:
         found = [device for device in self._kernel.devices() if device.path == path]
         wanted = (action.fsid, action.facts.image_id if action.facts else None)
         if not found or (found[0].fsid, found[0].image_id) != wanted:
             raise RbdError(
                 f"map {action.subject}",
                 f"{path} is not the image that was to be mapped (another of the same name?)",
-                f"Compare 'rbd info {action.subject}' with /sys/bus/rbd/devices; unmap {path} if it is not wanted.",
+                f"Compare 'rbd info {action.subject}' with /sys/bus/rbd/devices.",
             )
+        if action.alone:
+            # Two hosts that looked at the same moment saw nobody, but now each sees the other.
+            use = self._session.use_of(action.entry.image).without(found[0].client)
+            require_writable(f"map {action.subject}", action.entry.image, use, shared=False)
+
+    def _undone(self, error: RbdError, devices: list[KrbdDevice]) -> RbdError:
+        """The error, with what became of the mappings that were made in spite of it."""
+        for device in devices:
+            try:
+                self._kernel.unmap(device, self._connection.timeout)
+            except RbdError as kept:
+                return RbdError(error.what, error.cause, f"{error.advice} It is still mapped as {device.path}: {kept}")
+        undone = " It was unmapped again." if devices else ""
+        return RbdError(error.what, error.cause, error.advice + undone)

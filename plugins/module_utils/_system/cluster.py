@@ -5,16 +5,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import threading
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 from .._errors import ClusterUnavailable, PlaceMissing, RbdError
-from .._image_facts import Extent, ImageFacts, Watcher
+from .._features import FEATURES
+from .._image_facts import Extent, ImageFacts
 from .._image_spec import ImageSpec
+from .._image_use import ImageUse
+from . import image_use
 from .bindings import rados, rbd
-from .ceph_errors import NoImage, explain, refused_command
+from .ceph_errors import CommandRefused, NoImage, explain, refused_command
 from .connection import Connection, configured_fsid, connect
 
 
@@ -26,6 +30,18 @@ class ClusterSession(Protocol):
 
     def look_up(self, spec: ImageSpec) -> ImageFacts | None:
         """The image's facts (a snapshot part of the spec is checked to exist), or None without such an image."""
+
+    def use_of(self, spec: ImageSpec) -> ImageUse:
+        """Who uses the image, beside this very session."""
+
+    def require_takeover(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        """Make sure that this user may write to the image, and take its lock over from a client that has died.
+
+        :raises RbdError: it lacks a capability, which is named.
+        """
+
+    def disable_features(self, spec: ImageSpec, mask: int) -> None:
+        """Take features from an image that nobody has open."""
 
     def first_written(self, spec: ImageSpec) -> Extent | None:
         """The first extent that has ever been written, parents included; None proves the image blank."""
@@ -39,6 +55,7 @@ class LibrbdSession:
         self._handle: Any = None
         self._contexts: dict[tuple[str, str], Any] = {}
         self._lock = threading.RLock()
+        self._may_blocklist = False
 
     def close(self) -> None:
         """End the connection, if there is one."""
@@ -68,7 +85,7 @@ class LibrbdSession:
                     size=int(image.size()),
                     features=int(image.features()),
                     snapshots=user_snapshots(image),
-                    watchers=read_watchers(image),
+                    watchers=image_use.read_watchers(image),
                 )
         except NoImage:
             return None
@@ -76,6 +93,28 @@ class LibrbdSession:
             known = ", ".join(facts.snapshots) or "none"
             raise RbdError(f"look at {spec}", f"the image has no snapshot {spec.snap!r}", f"It has: {known}.")
         return facts
+
+    def use_of(self, spec: ImageSpec) -> ImageUse:
+        with self.open(spec.head, f"see who uses {spec}") as image:
+            return image_use.read_use(image)
+
+    def require_takeover(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        what = f"map {spec}"
+        with self.pool(spec, what) as ioctx:
+            image_use.try_unlock(ioctx, spec.image, facts.image_id)
+        if not facts.features & FEATURES["exclusive-lock"] or self._may_blocklist:
+            return
+        try:
+            self.command(what, "osd blocklist", blocklistop="add", addr=image_use.NOBODY)
+        except CommandRefused as refusal:
+            if refusal.errno == errno.EACCES:
+                raise image_use.may_not_blocklist(what, f"client.{self.connection.user}") from refusal
+        self._may_blocklist = True
+
+    def disable_features(self, spec: ImageSpec, mask: int) -> None:
+        what = f"disable features of {spec}"
+        with self.open(spec, what, read_only=False) as image:
+            image.update_features(mask, False)
 
     def first_written(self, spec: ImageSpec) -> Extent | None:
         found: list[Extent] = []
@@ -186,8 +225,3 @@ def user_snapshots(image: Any) -> tuple[str, ...]:
     """The names of the snapshots that a user made: not those of groups, mirroring or the trash."""
     kind = rbd.RBD_SNAP_NAMESPACE_TYPE_USER
     return tuple(str(snap["name"]) for snap in image.list_snaps() if snap.get("namespace", kind) == kind)
-
-
-def read_watchers(image: Any) -> tuple[Watcher, ...]:
-    """Who has the image open for writing; one that is open read-only here is no watcher itself."""
-    return tuple(Watcher(str(seen["addr"]), f"client.{seen['id']}") for seen in image.watchers_list())

@@ -13,7 +13,8 @@ from . import open_image
 from .ancestry import Ancestry, Link, link_of
 from .bindings import rbd
 from .ceph_errors import NoImage
-from .cluster import LibrbdSession, read_watchers
+from .cluster import LibrbdSession
+from .image_use import read_watchers
 
 # How often an image is read anew because a snapshot or a clone of it vanished meanwhile.
 LOOKS = 3

@@ -14,7 +14,8 @@ from .._image_spec import ImageSpec
 from .._image_wish import ImageDefaults, ParentFacts
 from .bindings import rados, rbd
 from .ceph_errors import NoImage
-from .cluster import LibrbdSession, read_watchers, user_snapshots
+from .cluster import LibrbdSession, user_snapshots
+from .image_use import read_watchers
 from .open_image import clones_of, layout_of, parent_of, settings_of, snapshots_of
 
 # The first release of Ceph that knows clones of unprotected snapshots (version 2).

@@ -136,6 +136,8 @@ def _read_device(number: int) -> KrbdDevice | None:
             read_only=_attribute(f"/sys/block/rbd{number}/ro") == "1",
             devno=parse_devno(_attribute(f"/sys/block/rbd{number}/dev")),
             config=_optional(f"{base}/config_info"),
+            # The kernel writes client4123, the cluster client.4123.
+            client=_attribute(f"{base}/client_id").replace("client", "client.", 1),
         )
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENODEV):

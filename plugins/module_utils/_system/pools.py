@@ -15,7 +15,8 @@ from .._pool_content import CONTROL_OBJECTS, Content
 from .._pool_request import ERASURE, REPLICATED, Setting
 from .bindings import rados, rbd
 from .ceph_errors import CommandRefused, NoImage
-from .cluster import LibrbdSession, read_watchers
+from .cluster import LibrbdSession
+from .image_use import read_watchers
 from .namespaces import LibrbdNamespaces, place
 from .parallel import in_parallel
 

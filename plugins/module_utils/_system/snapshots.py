@@ -17,7 +17,8 @@ from .._image_spec import ImageSpec
 from .._snapshot_facts import SnappedImage, Snapshot
 from .bindings import rados
 from .ceph_errors import NoImage
-from .cluster import LibrbdSession, read_watchers, user_snapshots
+from .cluster import LibrbdSession, user_snapshots
+from .image_use import read_watchers
 from .images import require_unwatched
 from .open_image import clones_here, may_have_clones, snapshot_limit_of
 

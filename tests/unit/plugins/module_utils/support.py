@@ -23,6 +23,8 @@ FSID = "11111111-2222-3333-4444-555555555555"
 OTHER_FSID = "99999999-2222-3333-4444-555555555555"
 APP = ImageSpec("rbd", "", "app")
 KRBD_FEATURES = 0x1BF
+# This host's kernel, as a client of the cluster.
+KERNEL = "client.4100"
 DEFAULT_FEATURES = 0x3D
 
 # A valid cephx key that is nobody's.
@@ -55,7 +57,7 @@ def device(
 ) -> KrbdDevice:
     """A mapping as /dev/rbd<number>."""
     config = f"10.0.0.1:6789 {options} {spec.pool} {spec.image} {spec.snap or '-'}"
-    return KrbdDevice(number, fsid, spec, image_id, 1 << 30, read_only, (252, 16 * number), config)
+    return KrbdDevice(number, fsid, spec, image_id, 1 << 30, read_only, (252, 16 * number), config, KERNEL)
 
 
 def facts(

@@ -42,28 +42,29 @@ def test_an_unknown_bit_is_shown_by_its_number() -> None:
 
 
 def test_the_default_features_can_be_mapped() -> None:
-    assert unmappable(DEFAULT_FEATURES, KRBD_FEATURES, read_only=False) == ()
+    assert unmappable(DEFAULT_FEATURES, KRBD_FEATURES, read_only=False) == 0
 
 
 def test_journaling_keeps_from_writing_only() -> None:
     mask = DEFAULT_FEATURES | FEATURES["journaling"]
-    assert unmappable(mask, KRBD_FEATURES, read_only=False) == ("journaling",)
-    assert unmappable(mask, KRBD_FEATURES, read_only=True) == ()
+    assert unmappable(mask, KRBD_FEATURES, read_only=False) == FEATURES["journaling"]
+    assert unmappable(mask, KRBD_FEATURES, read_only=True) == 0
 
 
 @pytest.mark.parametrize("name", ["layering", "striping", "data-pool", "dirty-cache"])
 def test_what_changes_the_layout_keeps_from_reading_too(name: str) -> None:
-    assert unmappable(FEATURES[name], 0, read_only=True) == (name,)
+    assert unmappable(FEATURES[name], 0, read_only=True) == FEATURES[name]
 
 
 @given(masks, masks)
 def test_whoever_may_write_may_read(features: int, supported: int) -> None:
-    assert set(unmappable(features, supported, read_only=True)) <= set(unmappable(features, supported, read_only=False))
+    more = unmappable(features, supported, read_only=False)
+    assert unmappable(features, supported, read_only=True) & ~more == 0
 
 
 @given(masks)
 def test_a_kernel_that_has_them_all_lacks_none(features: int) -> None:
-    assert unmappable(features, features, read_only=False) == ()
+    assert unmappable(features, features, read_only=False) == 0
 
 
 class TestDeclared:

@@ -121,7 +121,7 @@ class TestMapped:
     def test_maps_what_is_not_mapped(self) -> None:
         wish = request("mapped")
         assert plan_mapping(2, wish, current(image=facts()), check_mode=False) == [
-            MapImage(2, "rbd/app", wish.entry, FSID, facts())
+            MapImage(2, "rbd/app", wish.entry, FSID, facts(), alone=True)
         ]
 
     def test_an_image_that_does_not_exist_is_an_error(self) -> None:
@@ -141,7 +141,7 @@ class TestMapped:
         image = facts(features=JOURNALING)
         with pytest.raises(RbdError, match="does not support the image's features: journaling") as refused:
             plan_mapping(0, request("mapped"), current(image=image), check_mode=False)
-        assert "rbd feature disable rbd/app journaling" in str(refused.value)
+        assert "(without journaling, mirroring by journal ends)" in str(refused.value)
 
     def test_features_do_not_matter_once_it_is_mapped(self) -> None:
         now = current(device(), image=facts(features=JOURNALING))

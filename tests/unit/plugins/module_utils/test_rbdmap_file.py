@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -16,6 +18,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._rbdmap_file import
     RbdmapLine,
     redact,
 )
+from ansible_collections.cephclient.rbd.plugins.module_utils._rbdmap_script import argv
 
 APP = ImageSpec.parse("rbd/app")
 ENTRY = RbdmapEntry.of(APP, user="app", keyring="/etc/ceph/ceph.client.app.keyring")
@@ -311,3 +314,32 @@ class TestRedacting:
     def test_keyrings_are_shown(self) -> None:
         assert redact(LINE) == LINE
         assert redact("# the key is in keyring=/k, the monkey=x\n") == "# the key is in keyring=/k, the monkey=x\n"
+
+
+class TestShared:
+    """The mark in a line's comment, which rbdmap cuts off."""
+
+    @pytest.mark.parametrize(
+        ("comment", "shared", "marked", "unmarked"),
+        [
+            ("", False, " # shared", ""),
+            (" # mine", False, " # shared mine", " # mine"),
+            (" # shared", True, " # shared", ""),
+            (" #shared by both", True, " #shared by both", " # by both"),
+            (" # sharedness", False, " # shared sharedness", " # sharedness"),
+        ],
+    )
+    def test_is_set_and_taken_away_beside_what_else_is_there(
+        self, comment: str, shared: bool, marked: str, unmarked: str
+    ) -> None:
+        line = "rbd/app id=app,options='queue_depth=64'"
+        lines = RbdmapFile.decode(f"{line}{comment}\n")
+        (found,) = lines.find(ImageSpec.parse("rbd/app"))
+        assert found.entry is not None
+        assert found.fault is None
+        assert found.entry.shared == shared
+        for wanted, text in ((True, marked), (False, unmarked)):
+            edited = lines.set(replace(found.entry, shared=wanted))
+            assert edited.encode() == f"{line}{text}\n"
+            assert edited.set(replace(found.entry, shared=wanted)) == edited
+            assert argv(edited.encode()) == argv(line)

@@ -13,6 +13,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdE
 from ansible_collections.cephclient.rbd.plugins.module_utils._filesystem import Content
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Extent, ImageFacts
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
 from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import KrbdDevice, mapped_as
 from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount, at
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations._ports import Ports
@@ -50,6 +51,8 @@ class FakeCluster:
 
     images: dict[str, ImageFacts] = field(default_factory=dict)
     written: dict[str, Extent] = field(default_factory=dict)
+    uses: dict[str, ImageUse] = field(default_factory=dict)
+    lacking: RbdError | None = None
     refusal: RbdError | None = None
     log: list[str] = field(default_factory=list)
 
@@ -60,6 +63,19 @@ class FakeCluster:
     def look_up(self, spec: ImageSpec) -> ImageFacts | None:
         self.answer(f"look_up {spec}")
         return self.images.get(str(spec.head))
+
+    def use_of(self, spec: ImageSpec) -> ImageUse:
+        self.answer(f"use_of {spec}")
+        return self.uses.get(str(spec.head), ImageUse())
+
+    def require_takeover(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        self.answer(f"require_takeover {spec} {facts.image_id}")
+        if self.lacking is not None:
+            raise self.lacking
+
+    def disable_features(self, spec: ImageSpec, mask: int) -> None:
+        self.answer(f"disable_features {spec}")
+        self.images[str(spec)] = replace(self.images[str(spec)], features=self.images[str(spec)].features & ~mask)
 
     def first_written(self, spec: ImageSpec) -> Extent | None:
         self.answer(f"first_written {spec}")

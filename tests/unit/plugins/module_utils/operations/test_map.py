@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnprepared
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnprepared, RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._features import FEATURES
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Watcher
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_report import Lock
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map import MapOperation
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.running import ritual, run
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import (
     APP,
+    KERNEL,
     OTHER_FSID,
     device,
     facts,
@@ -26,8 +31,9 @@ LINE = "rbd/app id=app,keyring=/etc/ceph/ceph.client.app.keyring\n"
 
 
 def options(*items: dict[str, Any], **top: Any) -> dict[str, Any]:
-    given = [{"state": None, "options": None, "read_only": None, **item} for item in items]
-    defaults = {"image": None, "state": "mapped", "options": None, "read_only": False, "rbdmap_file": PATH}
+    names = ("state", "options", "read_only", "shared", "disable_features")
+    given = [{**dict.fromkeys(names), **item} for item in items]
+    defaults = {**dict.fromkeys(names), "image": None, "state": "mapped", "read_only": False, "rbdmap_file": PATH}
     return {**defaults, **top, "images": given or None}
 
 
@@ -194,3 +200,105 @@ def test_check_mode_before_the_host_is_prepared_takes_what_has_the_name_for_the_
 def test_a_cluster_in_another_place_is_named_in_the_line(host: FakeHost) -> None:
     run(MapOperation, host, options(image="app", state="present", cluster="two", conf="/etc/ceph/two.conf"))
     assert "cluster=two,conf=/etc/ceph/two.conf" in host.files.texts[PATH]
+
+
+OTHER = Watcher("10.0.0.5:0/77", "client.7")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_an_image_that_another_client_has_open_is_refused_and_gets_no_line(host: FakeHost, check: bool) -> None:
+    host.cluster.uses = {"rbd/app": ImageUse((OTHER,))}
+    end = run(MapOperation, host, options({"image": "log"}, {"image": "app"}), check)
+    assert "in use by client.7 at 10.0.0.5:0/77" in end.result["failures"][0]["msg"]
+    assert (end.done, host.kernel.mapped, host.files.texts) == ([], [], {})
+
+
+def test_a_mapping_made_in_the_same_moment_on_another_host_is_undone(host: FakeHost) -> None:
+    original = host.kernel.map
+
+    def raced(*arguments: Any) -> str:
+        host.cluster.uses = {"rbd/app": ImageUse((Watcher("10.0.0.1:0/1", KERNEL), OTHER))}
+        return original(*arguments)
+
+    host.kernel.map = raced  # type: ignore[method-assign]  # the race, as it would happen
+    end = run(MapOperation, host, options(image="app"))
+    assert "in use by client.7 at 10.0.0.5:0/77" in end.result["msg"]
+    assert end.result["msg"].endswith("It was unmapped again.")
+    assert (end.done, host.kernel.mapped, host.files.texts) == ([], [], {})
+
+
+def test_the_own_kernel_is_no_stranger_after_the_map(host: FakeHost) -> None:
+    original = host.kernel.map
+
+    def watched(*arguments: Any) -> str:
+        host.cluster.uses = {"rbd/app": ImageUse((Watcher("10.0.0.1:0/1", KERNEL),))}
+        return original(*arguments)
+
+    host.kernel.map = watched  # type: ignore[method-assign]  # the kernel begins to watch when it maps
+    assert run(MapOperation, host, options(image="app")).done == [("map", "rbd/app"), ("edit_file", PATH)]
+
+
+def test_a_map_that_failed_but_came_to_pass_is_undone(host: FakeHost) -> None:
+    original = host.kernel.map
+
+    def late(*arguments: Any) -> str:
+        original(*arguments)
+        raise RbdError("map rbd/app", "it did not end within 30 seconds and was stopped", "Look at the cluster.")
+
+    host.kernel.map = late  # type: ignore[method-assign]  # as `rbd device map` can end
+    end = run(MapOperation, host, options(image="app"))
+    assert end.result["msg"].endswith("Look at the cluster. It was unmapped again.")
+    assert host.kernel.mapped == []
+
+
+def test_what_cannot_be_undone_is_told(host: FakeHost) -> None:
+    original = host.kernel.map
+
+    def late(*arguments: Any) -> str:
+        original(*arguments)
+        raise RbdError("map rbd/app", "no answer", "Look at the cluster.")
+
+    def stuck(*_arguments: Any) -> None:
+        raise RbdError("unmap rbd/app (/dev/rbd0)", "the device is busy", "Stop what uses it.")
+
+    host.kernel.map, host.kernel.unmap = late, stuck  # type: ignore[method-assign]  # both, as it would happen
+    end = run(MapOperation, host, options(image="app"))
+    assert "It is still mapped as /dev/rbd0: Cannot unmap rbd/app" in end.result["msg"]
+
+
+def test_who_may_not_take_over_a_lock_may_not_map_for_writing(host: FakeHost) -> None:
+    host.cluster.lacking = RbdError("map rbd/app", "client.app lacks the capability mon 'profile rbd'", "Grant it.")
+    assert "lacks the capability" in run(MapOperation, host, options(image="app")).result["msg"]
+    assert run(MapOperation, host, options(image="app", read_only=True)).done[0] == ("map", "rbd/app")
+
+
+def test_an_image_that_is_mapped_is_not_asked_who_uses_it(host: FakeHost) -> None:
+    host.kernel.mapped = [device(image_id="a", options="name=app,key=client.app")]
+    host.cluster.uses = {"rbd/app": ImageUse((OTHER,))}
+    run(MapOperation, host, options(image="app"))
+    assert not any(call.startswith(("use_of", "require_takeover")) for call in host.cluster.log)
+
+
+def test_a_lock_that_was_left_is_a_warning(host: FakeHost) -> None:
+    host.cluster.uses = {"rbd/app": ImageUse((), Lock(True, "internal", (("client.7", "auto 1", "10.0.0.5:0/77"),)))}
+    end = run(MapOperation, host, options(image="app"))
+    assert end.warnings[0].startswith("rbd/app was left locked by client.7 at 10.0.0.5:0/77")
+
+
+def test_a_shared_image_says_so_on_its_line(host: FakeHost) -> None:
+    host.cluster.uses = {"rbd/app": ImageUse((OTHER,))}
+    ritual(MapOperation, host, options(image="app", shared=True))
+    assert host.files.texts[PATH] == LINE.replace("\n", " # shared\n")
+    run(MapOperation, host, options(image="app"))
+    assert host.files.texts[PATH] == LINE
+
+
+def test_features_are_taken_only_from_an_image_that_nobody_has_open(host: FakeHost) -> None:
+    journaling = facts(image_id="a", features=FEATURES["exclusive-lock"] | FEATURES["journaling"])
+    host.cluster.images["rbd/app"] = journaling
+    wish = options(image="app", shared=True, disable_features=["journaling"])
+    host.cluster.images["rbd/app"] = replace(journaling, watchers=(OTHER,))
+    assert "in use by client.7" in run(MapOperation, host, wish).result["msg"]
+    host.cluster.images["rbd/app"] = journaling
+    assert ritual(MapOperation, host, wish).done[0] == ("disable_features", "rbd/app")
+    assert host.cluster.images["rbd/app"].features == FEATURES["exclusive-lock"]

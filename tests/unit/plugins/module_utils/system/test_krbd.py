@@ -63,6 +63,7 @@ def put(root: Path, found: KrbdDevice, **attributes: str) -> None:
         "image_id": found.image_id,
         "size": str(found.size),
         "config_info": found.config,
+        "client_id": found.client.replace(".", ""),
         **attributes,
     }
     for name, text in shown.items():
