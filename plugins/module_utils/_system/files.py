@@ -4,24 +4,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import os
 import stat
-import tempfile
-import time
-from collections.abc import Iterator
 from typing import Callable, Protocol
 
 from .._errors import RbdError
 from .._ownership import NO_OWNERSHIP, Ownership, PathFacts
+from .directory_lock import locked
+from .replacement import edit_file, read_file
 
-# A writer of ours holds the lock for milliseconds.
-LOCK_TIMEOUT = 10.0
-LOCK_POLL = 0.05
-
-_KEPT = ("security.selinux", "system.posix_acl_access")
+_ADVICE = {
+    errno.EACCES: "Run as root.",
+    errno.EDQUOT: "Free space in {directory}, or raise the quota.",
+    errno.EIO: "Look at the kernel log (dmesg).",
+    errno.ENOENT: "Make the directory {directory} first.",
+    errno.ENOSPC: "Free space in {directory}.",
+    errno.EPERM: "Run as root. If that is so, look for an immutable file or directory: lsattr -d {directory} {target}.",
+    errno.EROFS: "Look why (findmnt --target {directory}; dmesg), and make it writable.",
+}
 
 
 class Files(Protocol):
@@ -60,25 +61,23 @@ class HostFiles:
 
     def read(self, path: str) -> str | None:
         try:
-            with open(path, "rb") as handle:
-                return handle.read().decode("utf-8", "surrogateescape")
+            return _decode(read_file(path))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise RbdError(f"read {path}", _reason(error), "Check the path and run as root.") from error
 
     def edit(self, path: str, change: Callable[[str], str], mode: int) -> None:
+        def change_bytes(old: bytes | None) -> bytes:
+            return change(_decode(old or b"")).encode("utf-8", "surrogateescape")
+
         target = os.path.realpath(path)
+        directory = os.path.dirname(target)
         try:
-            with _locked_directory(os.path.dirname(target), path):
-                old = self.read(target)
-                new = change(old or "")
-                if new != old:
-                    _replace(target, new.encode("utf-8", "surrogateescape"), mode)
+            with locked(directory, path) as place:
+                edit_file(target, place, change_bytes, mode)
         except OSError as error:
-            raise RbdError(
-                f"write {path}", _reason(error), "The file is as it was. Remove the cause and run again."
-            ) from error
+            raise _unwritten(path, target, error) from error
 
     def look(self, path: str) -> PathFacts:
         real = os.path.realpath(path)
@@ -127,82 +126,21 @@ def _or_keep(number: int | None) -> int:
     return -1 if number is None else number
 
 
-@contextlib.contextmanager
-def _locked_directory(directory: str, path: str) -> Iterator[None]:
-    """Hold the lock of the directory: it outlives the rename of the file and leaves nothing behind."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        deadline = time.monotonic() + LOCK_TIMEOUT
-        while not _try_lock(descriptor):
-            if time.monotonic() > deadline:
-                raise RbdError(
-                    f"write {path}",
-                    f"another process has held the lock of {directory} for {LOCK_TIMEOUT:g} seconds",
-                    "Wait for the other run to end, then run again.",
-                )
-            time.sleep(LOCK_POLL)
-        yield
-    finally:
-        os.close(descriptor)
+def _decode(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _replace(target: str, content: bytes, mode: int) -> None:
-    """Write beside the target, flush to the disk, rename over it: a reader sees the old or the new file."""
-    directory = os.path.dirname(target)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=directory)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
-            _take_over(handle.fileno(), target, mode)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.rename(temporary, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    _sync_directory(directory)
-
-
-def _take_over(descriptor: int, target: str, mode: int) -> None:
-    """Give the new file the owner, mode and extended attributes (SELinux, ACLs) of the old one."""
-    try:
-        old = os.stat(target)
-    except FileNotFoundError:
-        os.fchmod(descriptor, mode)
-        return
-    new = os.fstat(descriptor)
-    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
-        os.fchown(descriptor, old.st_uid, old.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-    for name in _attributes(target):
-        os.setxattr(descriptor, name, os.getxattr(target, name))
-
-
-def _attributes(target: str) -> list[str]:
-    """Label, ACL and the user's own; others, such as security.evm, belong to the old content."""
-    try:
-        return [name for name in os.listxattr(target) if name in _KEPT or name.startswith("user.")]
-    except OSError as error:
-        if error.errno == errno.ENOTSUP:
-            return []
-        raise
-
-
-def _sync_directory(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _unwritten(path: str, target: str, error: OSError) -> RbdError:
+    """Why a file could not be replaced, and what to do."""
+    if error.errno == errno.EBUSY:
+        return RbdError(
+            f"write {path}",
+            "it is a mount point itself, as in some containers, and so cannot be replaced as a whole",
+            f"The file is as it was. Change the file that is mounted there (findmnt {target}).",
+        )
+    advice = _ADVICE.get(error.errno or 0, "Remove the cause and run again.")
+    advice = advice.format(directory=os.path.dirname(target), target=target)
+    return RbdError(f"write {path}", error.strerror or str(error), f"The file is as it was. {advice}")
 
 
 def _reason(error: OSError) -> str:

@@ -18,6 +18,7 @@ from hypothesis import given, settings, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import NO_OWNERSHIP, Ownership, PathFacts
+from ansible_collections.cephclient.rbd.plugins.module_utils._system.directory_lock import locked
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.files import HostFiles
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import is_sentence
 
@@ -189,7 +190,7 @@ class TestEdit:
     def test_a_lock_that_is_never_released_is_an_error_in_bounded_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(f"{HostFiles.__module__}.LOCK_TIMEOUT", 0.2)
+        monkeypatch.setattr(f"{locked.__module__}.LOCK_TIMEOUT", 0.2)
         holder = os.open(tmp_path, os.O_RDONLY)
         fcntl.flock(holder, fcntl.LOCK_EX)
         try:
