@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Callable
 
+from ._crypt_device import CryptDevice
 from ._image_spec import ImageSpec
 from ._mountinfo import Mount
 
@@ -22,8 +23,10 @@ class KrbdDevice:
     :ivar image_id: the image's id; it survives a rename, unlike the name.
     :ivar devno: major and minor number of the block device.
     :ivar client: the kernel's client in the cluster, as ``client.4123``; it is what watches the image.
+    :ivar features: mask of those that the image had when it was mapped, which the kernel keeps to.
     :ivar config: the options in force as the kernel got them (``config_info``), key material left out
         by the kernel itself.
+    :ivar crypts: what dm-crypt has opened on it; for an encrypted image that holds the file system.
     """
 
     number: int
@@ -35,6 +38,8 @@ class KrbdDevice:
     devno: tuple[int, int]
     config: str
     client: str = ""
+    features: int = 0
+    crypts: tuple[CryptDevice, ...] = ()
 
     @property
     def path(self) -> str:
@@ -81,13 +86,14 @@ def mapped_under_other_names(
 
 
 def mounts_of(device: KrbdDevice, mounts: Iterable[Mount]) -> tuple[Mount, ...]:
-    """The mounts of a mapping, in the table's order.
+    """The mounts of a mapping, or of what is opened on it, in the table's order.
 
     btrfs shows an anonymous device number in mountinfo, so there the source tells.
     """
-    names = (device.path, device.spec.device)
+    names = {device.path, device.spec.device, *(crypt.path for crypt in device.crypts)}
+    numbers = {device.devno, *(crypt.devno for crypt in device.crypts)}
     return tuple(
-        mount for mount in mounts if mount.devno == device.devno or (mount.fstype == "btrfs" and mount.source in names)
+        mount for mount in mounts if mount.devno in numbers or (mount.fstype == "btrfs" and mount.source in names)
     )
 
 

@@ -11,12 +11,16 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from .._crypt_device import CryptDevice
 from .._errors import RbdError
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice, mapped_as, parse_devno
 from .command import CommandRunner
 
 BUS = "/sys/bus/rbd"
+
+# The unit of all sizes below /sys/block, whatever a device's own sectors are.
+SECTOR = 512
 
 # How long udev may take to make the link under /dev/rbd on a busy host, in seconds.
 UDEV_TIMEOUT = 30.0
@@ -138,12 +142,28 @@ def _read_device(number: int) -> KrbdDevice | None:
             config=_optional(f"{base}/config_info"),
             # The kernel writes client4123, the cluster client.4123.
             client=_attribute(f"{base}/client_id").replace("client", "client.", 1),
+            features=int(_attribute(f"{base}/features"), 16),
+            crypts=_read_crypts(number),
         )
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENODEV):
             # Being mapped or unmapped at this very moment.
             return None
         raise RbdError(f"read {base}", error.strerror or str(error), "Run as root.") from error
+
+
+def _read_crypts(number: int) -> tuple[CryptDevice, ...]:
+    """What dm-crypt has opened on a mapping."""
+    blocks = [f"/sys/block/{name}" for name in sorted(os.listdir(f"/sys/block/rbd{number}/holders"))]
+    return tuple(
+        CryptDevice(
+            name=_attribute(f"{block}/dm/name"),
+            devno=parse_devno(_attribute(f"{block}/dev")),
+            size=int(_attribute(f"{block}/size")) * SECTOR,
+        )
+        for block in blocks
+        if _optional(f"{block}/dm/uuid").startswith("CRYPT-")
+    )
 
 
 def _attribute(path: str) -> str:

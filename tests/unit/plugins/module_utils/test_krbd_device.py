@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
+from ansible_collections.cephclient.rbd.plugins.module_utils._crypt_device import CryptDevice
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import mapped_as, mounts_of, parse_devno
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import (
@@ -84,3 +85,10 @@ class TestMountsOf:
     def test_what_merely_calls_itself_the_device_is_another_mount(self) -> None:
         named = replace(mount("/a", (0, 50)), fstype="tmpfs", source="/dev/rbd0")
         assert mounts_of(device(), (named,)) == ()
+
+    def test_the_mounts_of_what_is_opened_on_it(self) -> None:
+        encrypted = replace(device(), crypts=(CryptDevice("rbd-rbd-app", (253, 4), 1 << 20),))
+        opened, other = mount("/a", (253, 4)), mount("/b", (253, 5))
+        by_name = replace(btrfs("/c"), source="/dev/mapper/rbd-rbd-app")
+        assert mounts_of(encrypted, (opened, other, by_name)) == (opened, by_name)
+        assert mounts_of(device(), (opened, other, by_name)) == ()

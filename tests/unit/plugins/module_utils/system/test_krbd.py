@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, TypeVar
 
 import pytest
 
+from ansible_collections.cephclient.rbd.plugins.module_utils._crypt_device import CryptDevice
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import KrbdDevice
@@ -64,12 +66,27 @@ def put(root: Path, found: KrbdDevice, **attributes: str) -> None:
         "size": str(found.size),
         "config_info": found.config,
         "client_id": found.client.replace(".", ""),
+        "features": f"{found.features:#018x}",
         **attributes,
     }
     for name, text in shown.items():
         (base / name).write_text(f"{text}\n")
     (block / "ro").write_text(f"{int(found.read_only)}\n")
     (block / "dev").write_text("{}:{}\n".format(*found.devno))
+    (block / "holders").mkdir()
+    for crypt in found.crypts:
+        hold(root, found, crypt, "CRYPT-LUKS2-0123456789abcdef-opened")
+
+
+def hold(root: Path, below: KrbdDevice, holder: CryptDevice, uuid: str) -> None:
+    """Write what the kernel shows of a device of device-mapper on a mapping."""
+    block = root / "sys/block" / f"dm-{holder.devno[1]}"
+    (block / "dm").mkdir(parents=True)
+    (block / "dm/name").write_text(f"{holder.name}\n")
+    (block / "dm/uuid").write_text(f"{uuid}\n")
+    (block / "dev").write_text("{}:{}\n".format(*holder.devno))
+    (block / "size").write_text(f"{holder.size // 512}\n")
+    (root / "sys/block" / f"rbd{below.number}/holders" / block.name).symlink_to(block)
 
 
 def link(root: Path, spec: ImageSpec, number: int) -> None:
@@ -97,6 +114,14 @@ class TestDevices:
         for mapping in mappings:
             put(tmp_path, mapping)
         assert seen_in(tmp_path, HostKrbd.devices) == tuple(mappings)
+
+    def test_what_is_opened_on_it(self, tmp_path: Path) -> None:
+        crypts = (CryptDevice("rbd-rbd-app", (253, 0), 1 << 20), CryptDevice("other", (253, 2), 1 << 21))
+        mapping = replace(device(), crypts=crypts)
+        put(tmp_path, mapping)
+        hold(tmp_path, mapping, CryptDevice("vg-lv", (253, 1), 1 << 20), "LVM-0123")
+        (tmp_path / "sys/block/rbd0/holders/md0").symlink_to("/sys/block/md0")
+        assert seen_in(tmp_path, HostKrbd.devices) == (mapping,)
 
     def test_older_kernels_know_no_namespaces(self, tmp_path: Path) -> None:
         put(tmp_path, device())
