@@ -11,12 +11,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .. import _module, _mount, _plan
+from .. import _module, _mount, _plan, _remount
 from .._errors import ClusterUnprepared, RbdError
 from .._fstab_file import FstabFile
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice, mapped_as
-from .._mountinfo import Mount
+from .._mountinfo import Mount, at
 from .._ownership import Ownership
 from .._system import cluster
 from . import _ports
@@ -62,7 +62,9 @@ class FstabOperation:
         def plan_one(index: int, request: _mount.MountRequest) -> list[_plan.Action]:
             current = self._read(request, table, fstab)
             unmounts = _mount.plan_unmount(index, request, current)
-            return unmounts + _mount.plan_mount(index, request, current, check_mode)
+            mounts = _mount.plan_mount(index, request, current, check_mode)
+            # A remount first, since the ownership cannot be set while the file system is read-only.
+            return [*unmounts, *self._plan_remount(index, request, current), *mounts]
 
         live = _plan.plan_items(self._requests, plan_one)
         edit = _mount.plan_fstab_file(self._fstab, text, self._requests)
@@ -76,6 +78,7 @@ class FstabOperation:
             _plan.EditFile: self._edit,
             _mount.MakeMountPoint: lambda action: self._files.make_directory(action.subject, MOUNT_POINT_MODE),
             _mount.MountImage: self._mount,
+            _remount.Remount: self._remount,
             _mount.SetOwnership: lambda action: self._files.set_ownership(action.subject, action.ownership),
             _mount.Unmount: lambda action: self._mounts.unmount(action.subject),
         }
@@ -98,6 +101,16 @@ class FstabOperation:
         # To unmount takes no look at what is mounted, which could wait for a cluster that is away.
         path = self._files.resolve(request.path) if request.path else None
         return _mount.MountCurrent(fstab, table, devices, path=path)
+
+    def _plan_remount(
+        self, index: int, request: _mount.MountRequest, current: _mount.MountCurrent
+    ) -> list[_plan.Action]:
+        found = _remount.seen(request, current)
+        if found is None:
+            return []
+        live = _remount.Live(*found, self._mounts.inspect(found[0]), current.mounts)
+        self._warnings.add(_remount.remount_warnings(request, live))
+        return _remount.plan_remount(index, request, live)
 
     def _own_devices(self, spec: ImageSpec) -> tuple[KrbdDevice, ...]:
         """The image's mappings, of its own cluster alone."""
@@ -137,6 +150,14 @@ class FstabOperation:
         self._mounts.mount(action.subject, self._fstab)
         if action.ownership:
             self._files.set_ownership(action.subject, action.ownership)
+
+    def _remount(self, action: _remount.Remount) -> None:
+        """Remount, and look again: the kernel may pass over what a file system cannot change."""
+        self._mounts.remount(action.subject, action.opts, self._fstab)
+        mount = at(self._mounts.table(), action.subject)
+        if mount is None:
+            raise RbdError(f"remount {action.subject}", "it was unmounted meanwhile", "Run again.")
+        _remount.require_taken(action, mount, self._mounts.inspect(mount))
 
     def _reload(self) -> None:
         self._mounts.reload(self._fstab)

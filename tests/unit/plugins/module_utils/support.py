@@ -80,7 +80,7 @@ def root_mount() -> Mount:
 def mount(path: str, devno: tuple[int, int] = (252, 0), number: int = 50, parent: int = 1) -> Mount:
     """A mount on top of another one: of the root mount, unless told otherwise."""
     source = f"/dev/rbd{devno[1] // 16}" if devno[0] == 252 else "/dev/sdb1"
-    return Mount(number, parent, devno, "/", path, "rw", "xfs", source, "rw")
+    return Mount(number, parent, devno, "/", path, "rw,relatime", "xfs", source, "rw")
 
 
 def btrfs(path: str) -> Mount:

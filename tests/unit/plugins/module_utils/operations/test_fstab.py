@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
+from ansible_collections.cephclient.rbd.plugins.module_utils._mount_options import FilesystemState
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.fstab import FstabOperation
 from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import Ownership, PathFacts
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
@@ -250,3 +253,95 @@ def test_mounted_here_and_gone_from_everywhere_contradict_each_other(host: FakeH
     items = [{"image": "app", "path": "/srv/app"}, {"image": "app", "state": state}][::turn]
     end = run(FstabOperation, host, options(*items))
     assert (end.failed, end.done) == (True, [])
+
+
+class TestRemount:
+    """What a remount changes without an interruption is changed; the rest is told."""
+
+    @pytest.fixture
+    def mounted(self, host: FakeHost) -> FakeHost:
+        host.files.texts = {PATH: LINE}
+        host.mounts.hold("/srv/app")
+        return host
+
+    def show(self, host: FakeHost, **changed: str) -> None:
+        host.mounts.held[-1] = replace(host.mounts.held[-1], **changed)
+
+    def test_options_that_differ_are_remounted(self, mounted: FakeHost) -> None:
+        opts = "noauto,_netdev,noatime,nosuid"
+        mounted.files.texts = {PATH: LINE.replace("noauto,_netdev", opts)}
+        end = ritual(FstabOperation, mounted, options(image="app", path="/srv/app", opts=opts))
+        assert end.result["actions"] == [{"action": "remount", "subject": "/srv/app", "opts": "nosuid,noatime"}]
+        assert end.result["diff"] == [
+            {"before": "/srv/app: suid,relatime\n", "after": "/srv/app: nosuid,noatime\n"},
+        ]
+        assert mounted.mounts.log == [f"remount /srv/app nosuid,noatime {PATH}"]
+
+    def test_after_the_line_that_says_so(self, mounted: FakeHost) -> None:
+        end = ritual(FstabOperation, mounted, options(image="app", path="/srv/app", opts="noauto,_netdev,noexec"))
+        assert [kind for kind, _subject in end.done] == ["edit_file", "remount"]
+
+    def test_a_remount_by_hand_is_undone_before_the_ownership_is_set(self, mounted: FakeHost) -> None:
+        self.show(mounted, opts="ro,relatime", super_opts="ro")
+        mounted.files.paths["/srv/app"] = PathFacts("/srv/app", "directory", False, Ownership(0, 0, 0o755))
+        end = run(FstabOperation, mounted, options(image="app", path="/srv/app", owner="12"))
+        assert [kind for kind, _subject in end.done] == ["remount", "set_ownership"]
+        assert mounted.mounts.held[-1].super_opts == "rw"
+
+    @pytest.mark.parametrize("state", ["present", "unmounted", "absent"])
+    def test_no_other_state_remounts(self, mounted: FakeHost, state: str) -> None:
+        self.show(mounted, opts="ro,relatime", super_opts="ro")
+        end = run(FstabOperation, mounted, options(image="app", path="/srv/app", state=state))
+        assert "remount" not in [kind for kind, _subject in end.done]
+
+    @pytest.mark.parametrize(
+        ("shown", "state"),
+        [
+            ({"super_opts": "ro"}, FilesystemState()),
+            ({"opts": "ro,relatime", "super_opts": "ro", "fstype": "ext4"}, FilesystemState(errors=1)),
+            ({"opts": "rw,noatime"}, FilesystemState(shut_down=True)),
+        ],
+    )
+    def test_a_file_system_with_an_error_is_left_alone(
+        self, mounted: FakeHost, shown: dict[str, str], state: FilesystemState
+    ) -> None:
+        self.show(mounted, **shown)
+        mounted.mounts.states["/srv/app"] = state
+        end = run(FstabOperation, mounted, options(image="app", path="/srv/app"))
+        assert (end.failed, end.done, mounted.mounts.log) == (False, [], [])
+        (warning,) = end.warnings
+        assert re.fullmatch(r"rbd/app at /srv/app is not remounted: .*\. Look at dmesg, .*\.", warning)
+
+    def test_one_on_a_read_only_device_is_not_remounted_for_writing(self, mounted: FakeHost) -> None:
+        mounted.kernel.mapped = [device(read_only=True)]
+        self.show(mounted, opts="ro,relatime", super_opts="ro")
+        end = run(FstabOperation, mounted, options(image="app", path="/srv/app"))
+        assert (end.done, mounted.mounts.log) == ([], [])
+        (warning,) = end.warnings
+        assert warning.startswith("rbd/app at /srv/app is mounted read-only, since /dev/rbd0 is. Have ro among its")
+
+    def test_read_only_on_a_read_only_device_is_nothing_to_tell(self, mounted: FakeHost) -> None:
+        mounted.kernel.mapped = [device(read_only=True)]
+        self.show(mounted, opts="ro,relatime", super_opts="ro")
+        end = run(FstabOperation, mounted, options(image="app", path="/srv/app", opts="noauto,_netdev,ro"))
+        assert end.warnings == []
+
+    def test_what_only_a_mount_changes_is_told(self, mounted: FakeHost) -> None:
+        end = run(FstabOperation, mounted, options(image="app", path="/srv/app", opts="noauto,_netdev,discard"))
+        assert [kind for kind, _subject in end.done] == ["edit_file"]
+        assert end.warnings == [
+            "rbd/app at /srv/app is mounted with nodiscard, not discard. That changes when it is mounted anew."
+        ]
+
+    def test_a_remount_that_the_kernel_passes_over_is_an_error(self, mounted: FakeHost) -> None:
+        mounted.mounts.ignores = "noexec"
+        end = run(FstabOperation, mounted, options(image="app", path="/srv/app", opts="noauto,_netdev,noexec,nodev"))
+        assert end.failed
+        assert end.result["msg"].startswith(
+            "Cannot remount /srv/app with nodev,noexec: the kernel has left exec as it was."
+        )
+
+    def test_a_bind_mount_is_nobodys_business(self, mounted: FakeHost) -> None:
+        mounted.mounts.hold("/var/lib/pod")
+        self.show(mounted, opts="ro,noexec,relatime")
+        assert run(FstabOperation, mounted, options(image="app", path="/srv/app")).done == []
