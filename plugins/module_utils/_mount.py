@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ._crypt_device import crypt_path
 from ._errors import ItemErrors, ItemFailure, RbdError
 from ._fstab_file import FstabEntry, FstabFile, redact
 from ._image_spec import ImageSpec
@@ -27,6 +28,7 @@ class MountRequest:
 
     :ivar state: ``mounted``, ``present``, ``unmounted`` or ``absent``.
     :ivar path: absolute and tidy; None (to remove only) stands for every mount of the image.
+    :ivar encrypted: whether the file system lies in what is opened on the image.
     """
 
     spec: ImageSpec
@@ -37,6 +39,12 @@ class MountRequest:
     dump: int
     passno: int
     ownership: Ownership = NO_OWNERSHIP
+    encrypted: bool = False
+
+    @property
+    def source(self) -> str:
+        """The device that fstab names."""
+        return crypt_path(self.spec) if self.encrypted else self.spec.device
 
     @property
     def name(self) -> str:
@@ -44,7 +52,7 @@ class MountRequest:
 
     def entry(self) -> FstabEntry:
         """The line that belongs into fstab."""
-        return FstabEntry(self.spec.device, self.path or "", self.fstype, self.opts, self.dump, self.passno)
+        return FstabEntry(self.source, self.path or "", self.fstype, self.opts, self.dump, self.passno)
 
 
 @dataclass(frozen=True)
@@ -201,12 +209,19 @@ def plan_mount(index: int, request: MountRequest, current: MountCurrent, check_m
     what = f"mount {request.spec} at {request.path}"
     if current.linked is None and not check_mode:
         raise RbdError(what, f"{request.spec} is not mapped on this host", "Map it first (rbd_map, state mapped).")
+    if current.linked is not None and not check_mode and not _is_there(request, current.linked):
+        raise RbdError(what, "it is not opened on this host", "Open it first (rbd_luks, state opened).")
     if _mounted_there(what, current, current.path):
         differing = request.ownership.differing_from(current.path.ownership)
         return [SetOwnership(index, request.path, current.path.ownership, differing)] if differing else []
     refuse_mount_point(what, request.path, current.path)
     made: list[Action] = [MakeMountPoint(index, request.path)] if current.path.kind == "absent" else []
     return [*made, MountImage(index, request.path, request.spec, request.ownership)]
+
+
+def _is_there(request: MountRequest, device: KrbdDevice) -> bool:
+    """Whether the mapping shows the device that fstab names: an encrypted image has to be opened for that."""
+    return not request.encrypted or request.source in [crypt.path for crypt in device.crypts]
 
 
 def _mounted_there(what: str, current: MountCurrent, path: PathFacts) -> bool:
@@ -254,7 +269,7 @@ def _refuse_other_lines(request: MountRequest, fstab: FstabFile) -> None:
     if request.state not in KEPT:
         return
     what = f"add {request.spec} at {request.path} to fstab"
-    source = request.spec.device
+    source = request.source
     own = fstab.find(source=source, path=request.path)
     for line in fstab.find(path=request.path):
         if line not in own and line.entry is not None:
@@ -315,7 +330,7 @@ def _edited(content: str, requests: Sequence[MountRequest]) -> FstabFile:
         if request.state in KEPT:
             lines = lines.set(request.entry())
         elif request.state == "absent":
-            lines = lines.remove(source=request.spec.device, path=request.path)
+            lines = lines.remove(source=request.source, path=request.path)
     return lines
 
 

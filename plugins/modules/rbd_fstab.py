@@ -74,6 +74,13 @@ options:
   mode:
     description: Mode of the mounted file system's root directory, a string of octal digits. Left as it is if not given.
     type: raw
+  encrypted:
+    description:
+      - The image is encrypted, and opened by M(cephclient.rbd.rbd_luks). The line in fstab names the opened device,
+        C(/dev/mapper/rbd-<pool>-[<namespace>-]<image>) with the hyphens of each name doubled. Say so for
+        O(state=absent) as well.
+    type: bool
+    default: false
   fstab:
     description: Path of the fstab file.
     type: path
@@ -82,7 +89,7 @@ options:
     description:
       - Many mounts in one call, with one write of the file and one reload of systemd.
         The items take the options O(image), O(path), O(state), O(fstype), O(opts), O(dump), O(passno), O(owner),
-        O(group) and O(mode); what an item leaves out is taken from the top level.
+        O(group), O(mode) and O(encrypted); what an item leaves out is taken from the top level.
       - All of them are checked before anything is changed.
     type: list
     elements: dict
@@ -119,9 +126,13 @@ options:
       mode:
         description: As O(mode).
         type: raw
+      encrypted:
+        description: As O(encrypted).
+        type: bool
 seealso:
   - module: cephclient.rbd.rbd_map
   - module: cephclient.rbd.rbd_filesystem
+  - module: cephclient.rbd.rbd_luks
 """
 
 EXAMPLES = r"""
@@ -142,6 +153,13 @@ EXAMPLES = r"""
         mode: '0750'
       - image: rbd/app-log
         path: /var/log/app
+
+- name: Mount what is opened on an encrypted image
+  cephclient.rbd.rbd_fstab:
+    image: rbd/app-secret
+    path: /srv/secret
+    fstype: xfs
+    encrypted: true
 
 - name: Unmount, and remove the line
   cephclient.rbd.rbd_fstab:
@@ -207,6 +225,7 @@ _ITEM = {
     "owner": {"type": "str"},
     "group": {"type": "str"},
     "mode": {"type": "raw"},
+    "encrypted": {"type": "bool", "default": False},
 }
 
 

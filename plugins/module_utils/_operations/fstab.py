@@ -180,6 +180,7 @@ def _parse(item: dict[str, Any]) -> _mount.MountRequest:
         dump=item["dump"],
         passno=item["passno"],
         ownership=ownership,
+        encrypted=bool(item["encrypted"]),
     )
     if request.state in _mount.KEPT:
         # Refuses, before anything is done, what fstab cannot say.
