@@ -139,6 +139,18 @@ EXAMPLES = r"""
     read_only: true
     state: present
 
+- name: An image with a cluster file system, which several hosts mount
+  cephclient.rbd.rbd_map:
+    image: rbd/cluster-data
+    user: app
+    shared: true
+
+- name: An image that was made for virtual machines, with a feature that the kernel lacks
+  cephclient.rbd.rbd_map:
+    image: rbd/app-import
+    user: app
+    disable_features: [journaling]
+
 - name: Unmap an image and forget it
   cephclient.rbd.rbd_map:
     image: rbd/app-old
