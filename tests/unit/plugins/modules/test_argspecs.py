@@ -110,7 +110,8 @@ def check_options(given: dict[str, Any], options: dict[str, Any]) -> None:
     names = {alias: spec for option, spec in options.items() for alias in (option, *spec.get("aliases", []))}
     assert set(given) <= set(names)
     for option, value in given.items():
-        assert value in names[option].get("choices", [value])
+        words = value if isinstance(value, list) else [value]
+        assert all(word in names[option].get("choices", [word]) for word in words)
         for item in value if "suboptions" in names[option] else []:
             check_options(item, names[option]["suboptions"])
 
