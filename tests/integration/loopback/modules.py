@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,12 +63,14 @@ class Module:
     """A module that can be called.
 
     :ivar defaults: options for every call; a call's own win.
+    :ivar prefix: a command that runs the one behind it, such as ``strace``.
     """
 
     name: str
     site: Site
     python: str
     defaults: Mapping[str, Any]
+    prefix: Sequence[str] = ()
 
     def __call__(
         self, options: Mapping[str, Any], *, check: bool = False, diff: bool = True, no_log: bool = False
@@ -101,7 +103,7 @@ class Module:
                 process.kill()
 
     def _argv(self) -> list[str]:
-        return owned([self.python, "-m", f"{COLLECTION}.plugins.modules.{self.name}"])
+        return owned([*self.prefix, self.python, "-m", f"{COLLECTION}.plugins.modules.{self.name}"])
 
     def _input(self, options: Mapping[str, Any], check: bool, diff: bool, no_log: bool) -> str:
         internal = {
