@@ -13,7 +13,8 @@ from ._fstab_file import path_key, unescape
 
 # One blank separates, and a source may be empty. Any number of optional fields stands before the "-".
 _ID = r"([0-9]{1,20})"
-_LINE = re.compile(rf"{_ID} {_ID} {_ID}:{_ID} ([^ ]+) ([^ ]+) ([^ ]+)(?: (?!- )[^ ]+)* - ([^ ]+) ([^ ]*) (.+)")
+_LINE = re.compile(rf"{_ID} {_ID} {_ID}:{_ID} ([^ ]+) ([^ ]+) ([^ ]+)((?: (?!- )[^ ]+)*) - ([^ ]+) ([^ ]*) (.+)")
+_GROUP = re.compile(r"(shared|master):([0-9]{1,20})")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Mount:
 
     ``opts`` belong to this mount alone, ``super_opts`` to the file system wherever it is mounted.
     ``devno`` is the file system's: for btrfs not that of its block device.
+    ``shared`` is the peer group that mounts below it go to, ``master`` the one that they come from; 0 for none.
     """
 
     mount_id: int
@@ -33,6 +35,8 @@ class Mount:
     fstype: str
     source: str
     super_opts: str
+    shared: int = 0
+    master: int = 0
 
 
 def parse(text: str) -> tuple[Mount, ...]:
@@ -70,6 +74,13 @@ def at(mounts: Iterable[Mount], path: str) -> Mount | None:
     return seen if seen is not None and seen.path == target else None
 
 
+def holding(mounts: Iterable[Mount], path: str) -> Mount | None:
+    """The mount that what is seen at this path lies on, or None."""
+    table = tuple(mounts)
+    found = (at(table, prefix) for prefix in reversed(_prefixes(path_key(path))))
+    return next((mount for mount in found if mount is not None), None)
+
+
 def _prefixes(path: str) -> list[str]:
     """Every directory on the way to an absolute path, from the root to itself."""
     names = path.strip("/").split("/") if path != "/" else []
@@ -81,5 +92,7 @@ def _parse_line(number: int, line: str) -> Mount:
     if found is None:
         raise RbdError("read the mount table", f"line {number} of mountinfo is {line!r}")
     mount_id, parent_id, major, minor = (int(digits) for digits in found.groups()[:4])
-    root, path, opts, fstype, source, super_opts = (unescape(word) for word in found.groups()[4:])
-    return Mount(mount_id, parent_id, (major, minor), root, path, opts, fstype, source, super_opts)
+    root, path, opts, groups, fstype, source, super_opts = (unescape(word) for word in found.groups()[4:])
+    group = {kind: int(number) for kind, number in _GROUP.findall(groups)}
+    shared, master = group.get("shared", 0), group.get("master", 0)
+    return Mount(mount_id, parent_id, (major, minor), root, path, opts, fstype, source, super_opts, shared, master)
