@@ -8,7 +8,7 @@ PYTHON ?= python3
 NOX := .venv/bin/nox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit integration benchmark lint venv lab-up lab-down clean tool-packages lab-packages \
+.PHONY: help demo test unit durability integration benchmark lint venv lab-up lab-down clean tool-packages lab-packages \
 	integration-packages
 
 help: ## show this list
@@ -17,11 +17,14 @@ help: ## show this list
 demo: lab-packages venv ## mount two images in the laboratory, reboot it, and look again
 	$(NOX) -s demo
 
-test: lab-packages integration-packages venv ## every check: lint, types, docs, sanity, unit, integration, molecule
+test: lab-packages integration-packages venv ## every check: lint, types, docs, sanity, unit, durability, integration, molecule
 	$(NOX)
 
 unit: venv ## the unit tests alone
 	$(NOX) -s unit
+
+durability: venv ## runs that are killed in the middle of writing a file
+	$(NOX) -s durability
 
 integration: integration-packages venv ## the real librbd against a real cluster on this machine's loopback
 	$(NOX) -s integration

@@ -34,7 +34,7 @@ os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
 WORK.mkdir(exist_ok=True)
 nox.options.report = str(WORK / "report.json")
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "docs", "sanity", "unit", "integration", "molecule"]
+nox.options.sessions = ["lint", "types", "docs", "sanity", "unit", "durability", "integration", "molecule"]
 
 
 @nox.session
@@ -56,9 +56,9 @@ def types(session: nox.Session) -> None:
         package = ".".join([*COLLECTION.parts, "plugins"])
         session.run("mypy", "--package", package, env={"MYPYPATH": str(link)})
     # These run on the controller, which has at least the Python of ansible-core 2.19.
-    programs = ("noxfile.py", "tests/lab", "tests/demo", "tests/integration", "tests/benchmark")
+    programs = ("noxfile.py", "tests/lab", "tests/demo", "tests/integration", "tests/durability", "tests/benchmark")
     existing = [name for name in programs if (ROOT / name).exists()]
-    imports = {"MYPYPATH": "tests/lab:tests/integration:tests/benchmark"}
+    imports = {"MYPYPATH": "tests/lab:tests/integration:tests/durability:tests/benchmark"}
     session.run("mypy", "--python-version", "3.11", *existing, env=imports)
 
 
@@ -92,6 +92,14 @@ def sanity(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Unit, property and architecture tests."""
     session.run("pytest", "--numprocesses", "auto", *session.posargs)
+
+
+@nox.session
+def durability(session: nox.Session) -> None:
+    """Kill, starve and crowd runs in the middle of their writes, as root; with --thorough for minutes."""
+    if not (ROOT / "tests" / "durability").exists():
+        session.skip("there is no tests/durability yet")
+    session.run("pytest", "--numprocesses", "auto", "tests/durability", *session.posargs)
 
 
 @nox.session

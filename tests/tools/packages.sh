@@ -19,6 +19,8 @@ wanted_tools() {
     [[ -x /usr/lib/systemd/system-generators/systemd-fstab-generator ]] ||
         [[ -x /lib/systemd/system-generators/systemd-fstab-generator ]] || echo systemd
     command -v cpio >/dev/null || echo cpio
+    # Kills a run at a system call of our choice.
+    command -v strace >/dev/null || echo strace
     # A Python of another origin than Debian brings these two along.
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }

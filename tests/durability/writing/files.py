@@ -159,8 +159,8 @@ class Writer:
         self._module = module
         self._kind = kind
 
-    def run(self, place: Place) -> Result:
-        return self._module(self._kind.module)(place.options())
+    def run(self, place: Place, *prefix: str) -> Result:
+        return self._module(self._kind.module, prefix=prefix)(place.options())
 
     def under(self, place: Place, *prefix: str) -> int:
         """Run it under another program, and return its exit code; a signal is a negative one."""

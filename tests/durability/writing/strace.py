@@ -25,6 +25,7 @@ class Call:
     name: str
     number: int
     arguments: str
+    result: str
 
     def __str__(self) -> str:
         return f"{self.name}({self.arguments}), call {self.number} of that name"
@@ -33,6 +34,11 @@ class Call:
 def watching(place: Place, log: Path) -> list[str]:
     """The command that notes the calls on the files of a place."""
     return [*_strace(place, log), "--trace=all"]
+
+
+def watching_what_is_opened(log: Path) -> list[str]:
+    """The command that notes every file that is opened, or made in another way."""
+    return ["strace", f"--output={log}", "--trace=open,openat,creat,openat2,memfd_create,mknod,mknodat"]
 
 
 def interfering(place: Place, log: Path, call: Call, what: str) -> list[str]:
@@ -50,7 +56,7 @@ def calls(log: Path) -> list[Call]:
     result = []
     for match in found:
         counts[match["name"]] += 1
-        result.append(Call(match["name"], counts[match["name"]], match["arguments"]))
+        result.append(Call(match["name"], counts[match["name"]], match["arguments"], match["result"]))
     return result
 
 
