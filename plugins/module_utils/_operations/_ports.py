@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from .. import _module
-from .._system import blockdev, command, files, krbd, mounts, service
+from .._system import blockdev, command, files, filesystems, krbd, mounts, service
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,9 @@ class Ports:
     devices: blockdev.BlockDevices = field(default_factory=lambda: blockdev.HostBlockDevices(command.HostCommands()))
     services: service.Services = field(default_factory=lambda: service.HostServices(command.HostCommands()))
     need_bindings: Callable[[], None] = _module.require_bindings
+    filesystems: filesystems.FileSystems = field(
+        default_factory=lambda: filesystems.HostFileSystems(command.HostCommands())
+    )
 
 
 HOST = Ports()

@@ -4,37 +4,69 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 import os
-from collections.abc import Sequence
+import stat
+import time
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from .._errors import RbdError
-from .._filesystem import Content
-from .command import CommandRunner
+from .._errors import ClusterUnavailable, RbdError
+from .._filesystem import Content, Signature
+from .._krbd_device import KrbdDevice
+from .command import CommandRunner, Completed, TimedOut
 
 # How much of each end must be zero in a blank device: room for every superblock, GPT and RAID header.
 END_BYTES = 1 << 20
 
-PROBE_TIMEOUT = 60.0
-# mkfs discards the whole device first, which is slow on a large image.
+# A discard of the whole device, which mkfs begins with where there is something to discard, is slow on a large image.
 MKFS_TIMEOUT = 1800.0
+
+# Nothing needs to be discarded in a blank image, and to try would take a request for each of its objects.
+_NO_DISCARD = {"ext4": ("-E", "nodiscard"), "xfs": ("-K",), "btrfs": ("--nodiscard",)}
 
 # blkid(8): 2 is "nothing found", and also "could not be read"; 8 is "ambivalent".
 _NOTHING, _AMBIVALENT = 2, 8
+# cmp(1) ends so for a difference; for trouble, with 2.
+_DIFFERENT = 1
+
+_SIZE_POLL = 0.1
+
+_ADVICE = "Look at the kernel log (dmesg), and at the cluster's health (ceph -s)."
 
 
 class BlockDevices(Protocol):
     """Reads and formats block devices."""
 
-    def content(self, device: str) -> Content:
-        """What the device holds.
+    def content(self, device: str, fstype: str, timeout: float) -> Content:
+        """What the device holds; it is looked at closely only if it is not that file system already.
 
+        :param timeout: seconds that each look may take.
         :raises RbdError: it cannot be read.
         """
 
-    def mkfs(self, device: str, fstype: str, options: Sequence[str]) -> None:
+    def held(self, device: KrbdDevice) -> contextlib.AbstractContextManager[None]:
+        """Hold the device open, so that it cannot be unmapped and its node not become another device.
+
+        :raises RbdError: the node is not that device.
+        """
+
+    def await_size(self, device: str, size: int, timeout: float) -> int:
+        """Wait until the device has at least that size; an image that has just been grown tells the kernel so.
+
+        :param timeout: seconds to wait at most.
+        :returns: the size that it has.
+        """
+
+    def erase(self, device: str, timeout: float) -> None:
+        """Erase all signatures of a device that nothing on this host has claimed."""
+
+    def mkfs(self, device: str, fstype: str, options: Sequence[str], blank: bool) -> None:
         """Make a file system; never with a force option of our own.
 
+        :param blank: there is nothing that would have to be discarded first.
         :raises RbdError: mkfs failed.
         """
 
@@ -45,33 +77,122 @@ class HostBlockDevices:
     def __init__(self, commands: CommandRunner) -> None:
         self._commands = commands
 
-    def content(self, device: str) -> Content:
-        zero = _ends_are_zero(device)
-        argv = ["blkid", "--probe", "--output", "value", "--match-tag", "TYPE", "--match-tag", "PTTYPE", device]
-        done = self._commands.run(argv, PROBE_TIMEOUT)
-        if done.rc not in (0, _NOTHING, _AMBIVALENT):
-            raise RbdError(f"read what is on {device}", done.complaint, "Look at the kernel log (dmesg).")
-        words = done.stdout.split()
-        return Content(signature=words[0] if words else None, ambivalent=done.rc == _AMBIVALENT, ends_zero=zero)
+    def content(self, device: str, fstype: str, timeout: float) -> Content:
+        found = self._blkid(device, timeout)
+        if found == fstype:
+            return Content(fstype=found)
+        self._flush(device, timeout)
+        return Content(
+            fstype=found,
+            signatures=self._signatures(device, timeout),
+            ends_zero=self._ends_are_zero(device, timeout),
+            partitions=_partitions(device),
+            held=_is_held(device),
+        )
 
-    def mkfs(self, device: str, fstype: str, options: Sequence[str]) -> None:
-        done = self._commands.run([f"mkfs.{fstype}", "-q", *options, device], MKFS_TIMEOUT)
+    @contextlib.contextmanager
+    def held(self, device: KrbdDevice) -> Iterator[None]:
+        descriptor = _open(device.path)
+        try:
+            node = os.fstat(descriptor)
+            if not stat.S_ISBLK(node.st_mode) or (os.major(node.st_rdev), os.minor(node.st_rdev)) != device.devno:
+                raise RbdError(
+                    f"use {device.path}",
+                    f"it is not the block device {device.devno[0]}:{device.devno[1]} that {device.spec} is mapped as",
+                    "Look at it with ls -l, and at systemd-udevd.",
+                )
+            yield
+        finally:
+            os.close(descriptor)
+
+    def await_size(self, device: str, size: int, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        while (now := _size(device)) < size and time.monotonic() < deadline:
+            time.sleep(_SIZE_POLL)
+        return now
+
+    def erase(self, device: str, timeout: float) -> None:
+        self._look(f"erase the signatures of {device}", ["wipefs", "--all", "--quiet", device], timeout)
+
+    def mkfs(self, device: str, fstype: str, options: Sequence[str], blank: bool) -> None:
+        first = _NO_DISCARD[fstype] if blank else ()
+        done = self._commands.run([f"mkfs.{fstype}", "-q", *first, *options, device], MKFS_TIMEOUT)
         if done.rc != 0:
             raise RbdError(f"make {fstype} on {device}", done.complaint, "Check mkfs_options.")
 
+    def _blkid(self, device: str, timeout: float) -> str | None:
+        argv = ["blkid", "--probe", "--output", "value", "--match-tag", "TYPE", device]
+        done = self._look(f"read what is on {device}", argv, timeout, ends=(0, _NOTHING, _AMBIVALENT))
+        return done.stdout.strip() or None
 
-def _ends_are_zero(device: str) -> bool:
-    """Read both ends: an error here is what blkid would take for "blank"."""
-    try:
-        descriptor = os.open(device, os.O_RDONLY)
+    def _flush(self, device: str, timeout: float) -> None:
+        """Write back what is in the page cache: librbd is going to be asked, and knows nothing of that."""
+        self._look(f"write back what is cached of {device}", ["sync", device], timeout)
+
+    def _signatures(self, device: str, timeout: float) -> tuple[Signature, ...]:
+        """All that there are: unlike blkid, wipefs goes on after the first, and knows damaged ones."""
+        done = self._look(f"read what is on {device}", ["wipefs", "--no-act", "--json", device], timeout)
+        found = json.loads(done.stdout or "{}").get("signatures", [])
+        return tuple(Signature(str(entry["type"]), str(entry.get("uuid") or "")) for entry in found)
+
+    def _ends_are_zero(self, device: str, timeout: float) -> bool:
+        """Read both ends: an error here is what blkid and wipefs take for "nothing"."""
+        size = _size(device)
+        length = min(END_BYTES, size)
+        for skipped in (0, size - length):
+            argv = ["cmp", "--silent", f"--bytes={length}", f"--ignore-initial={skipped}:0", device, "/dev/zero"]
+            if self._look(f"read {device}", argv, timeout, ends=(0, _DIFFERENT)).rc == _DIFFERENT:
+                return False
+        return size > 0
+
+    def _look(self, what: str, argv: Sequence[str], timeout: float, ends: tuple[int, ...] = (0,)) -> Completed:
+        """Run a program on the device: a process of its own, since the kernel waits for a cluster as long as it takes.
+
+        :param ends: exit codes that are an answer.
+        """
         try:
-            size = os.lseek(descriptor, 0, os.SEEK_END)
-            length = min(END_BYTES, size)
-            ends = (os.pread(descriptor, length, 0), os.pread(descriptor, length, size - length))
-        finally:
-            os.close(descriptor)
+            done = self._commands.run(argv, timeout)
+        except TimedOut as error:
+            cause = f"{argv[0]} had no answer within {timeout:g} seconds"
+            raise ClusterUnavailable(what, cause, f"{_ADVICE} Then run again.") from error
+        if done.rc not in ends:
+            raise RbdError(what, done.complaint, _ADVICE)
+        return done
+
+
+def _size(device: str) -> int:
+    descriptor = _open(device)
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_END)
+    finally:
+        os.close(descriptor)
+
+
+def _is_held(device: str) -> bool:
+    """Whether anything has claimed the device or one of its partitions, as every mount does in whatever namespace."""
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
     except OSError as error:
-        raise RbdError(
-            f"read {device}", error.strerror or str(error), "Look at the kernel log and at the cluster's health."
-        ) from error
-    return all(len(end) == length and not any(end) for end in ends)
+        if error.errno == errno.EBUSY:
+            return True
+        raise _cannot_open(device, error) from error
+    return False
+
+
+def _partitions(device: str) -> tuple[str, ...]:
+    name = os.path.basename(device)
+    with contextlib.suppress(FileNotFoundError):
+        entries = os.listdir(f"/sys/class/block/{name}")
+        return tuple(sorted(f"/dev/{entry}" for entry in entries if entry.startswith(f"{name}p")))
+    return ()
+
+
+def _open(device: str) -> int:
+    try:
+        return os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _cannot_open(device, error) from error
+
+
+def _cannot_open(device: str, error: OSError) -> RbdError:
+    return RbdError(f"open {device}", error.strerror or str(error), "Check that it is still mapped: rbd device list.")

@@ -43,8 +43,11 @@ class ClusterSession(Protocol):
     def disable_features(self, spec: ImageSpec, mask: int) -> None:
         """Take features from an image that nobody has open."""
 
-    def first_written(self, spec: ImageSpec) -> Extent | None:
-        """The first extent that has ever been written, parents included; None proves the image blank."""
+    def first_written(self, spec: ImageSpec, map_kept: bool = True) -> Extent | None:
+        """The first extent that has ever been written, parents included; None proves the image blank.
+
+        :param map_kept: whether whoever has the image mapped keeps its object map, so that this may be believed.
+        """
 
 
 class LibrbdSession:
@@ -116,7 +119,7 @@ class LibrbdSession:
         with self.open(spec, what, read_only=False) as image:
             image.update_features(mask, False)
 
-    def first_written(self, spec: ImageSpec) -> Extent | None:
+    def first_written(self, spec: ImageSpec, map_kept: bool = True) -> Extent | None:
         found: list[Extent] = []
 
         def note(offset: int, length: int, exists: bool) -> None:
@@ -124,9 +127,8 @@ class LibrbdSession:
                 found.append(Extent(offset, length))
 
         with self.open(spec, f"read the written extents of {spec}") as image:
-            # An invalid object map may miss what was written; then the objects themselves are listed.
-            whole = not int(image.flags()) & (rbd.RBD_FLAG_OBJECT_MAP_INVALID | rbd.RBD_FLAG_FAST_DIFF_INVALID)
-            image.diff_iterate(0, image.size(), None, note, include_parent=True, whole_object=whole)
+            # Whole objects: by the object map. One that is marked as invalid librbd does not believe by itself.
+            image.diff_iterate(0, image.size(), None, note, include_parent=True, whole_object=map_kept)
         return found[0] if found else None
 
     # For the other adapters of this room, which share the connection.

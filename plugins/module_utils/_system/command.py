@@ -35,6 +35,10 @@ class ProgramMissing(RbdError):
     """The program is not on this host."""
 
 
+class TimedOut(RbdError):
+    """The program did not end in time, or was silent for too long, and was stopped."""
+
+
 @dataclass(frozen=True)
 class Completed:
     """What a program left behind."""
@@ -59,7 +63,8 @@ class CommandRunner(Protocol):
         :param argv: program and arguments; never a secret, since argv is readable by everybody.
         :param timeout: seconds.
         :raises ProgramMissing: there is no such program.
-        :raises RbdError: it cannot be run, or did not end in time.
+        :raises TimedOut: it did not end in time.
+        :raises RbdError: it cannot be run.
         """
 
     def follow(
@@ -75,7 +80,8 @@ class CommandRunner(Protocol):
         :param descriptors: open files that it inherits, as ``/dev/fd/<number>``.
         :returns: its exit code and, as if they were its standard output, its last lines.
         :raises ProgramMissing: there is no such program.
-        :raises RbdError: it cannot be run, or was silent for too long.
+        :raises TimedOut: it was silent for too long.
+        :raises RbdError: it cannot be run.
         """
 
 
@@ -125,8 +131,8 @@ def _start(argv: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
         ) from error
 
 
-def _stopped(argv: Sequence[str], cause: str) -> RbdError:
-    return RbdError(
+def _stopped(argv: Sequence[str], cause: str) -> TimedOut:
+    return TimedOut(
         f"run {' '.join(argv)}",
         f"{cause} and was stopped",
         "Look at the cluster's health and at the kernel log, then run again.",

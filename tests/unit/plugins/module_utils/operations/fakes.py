@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 from typing import Any, Callable, NoReturn
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
-from ansible_collections.cephclient.rbd.plugins.module_utils._filesystem import Content
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Extent, ImageFacts
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
@@ -21,6 +20,10 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import O
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.service import ServiceState
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils import support
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fake_devices import (
+    FakeDevices,
+    FakeFileSystems,
+)
 
 
 class FakeCommands:
@@ -77,8 +80,8 @@ class FakeCluster:
         self.answer(f"disable_features {spec}")
         self.images[str(spec)] = replace(self.images[str(spec)], features=self.images[str(spec)].features & ~mask)
 
-    def first_written(self, spec: ImageSpec) -> Extent | None:
-        self.answer(f"first_written {spec}")
+    def first_written(self, spec: ImageSpec, map_kept: bool = True) -> Extent | None:
+        self.answer(f"first_written {spec}" + ("" if map_kept else " without its object map"))
         return self.written.get(str(spec))
 
     def answer(self, call: str) -> None:
@@ -205,21 +208,6 @@ class FakeMounts:
         self.held.remove(seen)
 
 
-@dataclass
-class FakeDevices:
-    """What is on each device."""
-
-    contents: dict[str, Content] = field(default_factory=dict)
-    made: list[tuple[str, ...]] = field(default_factory=list)
-
-    def content(self, device: str) -> Content:
-        return self.contents.get(device, Content(None, ambivalent=False, ends_zero=True))
-
-    def mkfs(self, device: str, fstype: str, options: Sequence[str]) -> None:
-        self.made.append((device, fstype, *options))
-        self.contents[device] = Content(fstype, ambivalent=False, ends_zero=False)
-
-
 class FakeServices:
     """One state for every unit."""
 
@@ -237,7 +225,11 @@ class FakeHost:
         self.files = FakeFiles()
         self.mounts = FakeMounts(self.kernel, self.files)
         self.devices = FakeDevices()
-        self.ports = Ports(self.kernel, self.mounts, self.files, self.devices, FakeServices(), lambda: None)
+        self.filesystems = FakeFileSystems()
+        services = FakeServices()
+        self.ports = Ports(
+            self.kernel, self.mounts, self.files, self.devices, services, lambda: None, self.filesystems
+        )
 
 
 class ModuleEnd(Exception):
