@@ -14,6 +14,7 @@ from ._image_facts import ImageFacts
 from ._image_spec import ImageSpec
 from ._image_use import ImageUse, require_writable
 from ._krbd_device import KrbdDevice, mounts_of
+from ._live_options import lacking_options, surplus_options
 from ._mountinfo import Mount
 from ._plan import Action, EditFile
 from ._rbdmap_file import RbdmapEntry, RbdmapFile, redact
@@ -283,9 +284,9 @@ def live_differences(entry: RbdmapEntry, device: KrbdDevice) -> list[str]:
         found.append("it is read-only")
     if wanted_read_only and not device.read_only:
         found.append("it is not read-only")
-    # The rbd command adds a port to ip=, so the kernel's word is never the declared one.
-    wanted = [word for word in str(entry.options.for_kernel()).split(",") if word and not word.startswith("ip=")]
-    missing = [word for word in wanted if word not in device.options]
-    if missing and device.config:
+    missing, surplus = lacking_options(entry.options, device), surplus_options(entry.options, device)
+    if missing:
         found.append(f"it lacks the options {','.join(missing)}")
+    if surplus:
+        found.append(f"it has the options {','.join(surplus)}")
     return found
