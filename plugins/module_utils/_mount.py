@@ -124,6 +124,7 @@ class Unmount(Action):
     kind: ClassVar[str] = "unmount"
 
     spec: ImageSpec
+    mount: Mount
 
     def before(self) -> str:
         return f"{self.spec} mounted"
@@ -166,7 +167,7 @@ def plan_unmount(index: int, request: MountRequest, current: MountCurrent) -> li
     for mount in going:
         _refuse_covered(request, mount, current)
     # The mount made last lies on top of earlier ones at the same path.
-    return [Unmount(index, mount.path, request.spec) for mount in reversed(going)]
+    return [Unmount(index, mount.path, request.spec, mount) for mount in reversed(going)]
 
 
 def _refuse_covered(request: MountRequest, mount: Mount, current: MountCurrent) -> None:
@@ -181,7 +182,7 @@ def _refuse_covered(request: MountRequest, mount: Mount, current: MountCurrent) 
         )
 
 
-def unmounts_first(actions: Sequence[Action]) -> list[Action]:
+def unmounts_first(actions: Sequence[Action]) -> list[Unmount]:
     """The unmounts of a plan, the deepest first: a mount inside another one holds that one busy."""
     unmounts = [action for action in actions if isinstance(action, Unmount)]
     return sorted(unmounts, key=_depth, reverse=True)

@@ -20,6 +20,7 @@ from .._mountinfo import Mount, at
 from .._ownership import Ownership
 from .._system import cluster
 from . import _ports
+from ._busy import Busy
 from ._warnings import Warnings
 
 FSTAB_MODE = 0o644
@@ -48,6 +49,7 @@ class FstabOperation:
         self._need_bindings = ports.need_bindings
         self._requests: list[_mount.MountRequest] = []
         self._warnings = Warnings(module.check_mode)
+        self._busy = Busy(ports.holders, self._warnings, module.check_mode)
         self._stale = True
 
     def plan(self) -> _plan.Plan:
@@ -67,8 +69,10 @@ class FstabOperation:
             return [*unmounts, *self._plan_remount(index, request, current), *mounts]
 
         live = _plan.plan_items(self._requests, plan_one)
+        unmounts = _mount.unmounts_first(live)
+        self._busy.refuse_unmounts(unmounts, self._requests)
         edit = _mount.plan_fstab_file(self._fstab, text, self._requests)
-        actions = (*_mount.unmounts_first(live), *edit, *_mount.mounts_last(live))
+        actions = (*unmounts, *edit, *_mount.mounts_last(live))
         self._warnings.add(_mount.fstab_faults(self._fstab, text, self._requests))
         return _plan.Plan(actions, self._warnings.all())
 
@@ -80,7 +84,7 @@ class FstabOperation:
             _mount.MountImage: self._mount,
             _remount.Remount: self._remount,
             _mount.SetOwnership: lambda action: self._files.set_ownership(action.subject, action.ownership),
-            _mount.Unmount: lambda action: self._mounts.unmount(action.subject),
+            _mount.Unmount: lambda action: self._busy.unmount(action, lambda: self._mounts.unmount(action.subject)),
         }
 
     def report(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from .._mountinfo import Mount
 from .._rbdmap_file import RbdmapEntry
 from .._system import cluster
 from . import _ports
+from ._busy import Busy
 from ._warnings import Warnings
 
 # As Debian's package installs it; it holds no secret.
@@ -47,6 +48,7 @@ class MapOperation:
         self._need_bindings = ports.need_bindings
         self._requests: list[_mapping.MapRequest] = []
         self._warnings = Warnings(module.check_mode)
+        self._busy = Busy(ports.holders, self._warnings, module.check_mode)
 
     def plan(self) -> _plan.Plan:
         """Read the rbdmap file, the kernel and the cluster, as far as the states need them."""
@@ -69,7 +71,7 @@ class MapOperation:
         return {
             _mapping.DisableFeatures: self._disable_features,
             _mapping.MapImage: self._map,
-            _mapping.UnmapImage: lambda action: self._kernel.unmap(action.device, self._connection.timeout),
+            _mapping.UnmapImage: self._unmap,
             _plan.EditFile: lambda action: self._files.edit(action.subject, action.edit, RBDMAP_MODE),
         }
 
@@ -118,7 +120,10 @@ class MapOperation:
                 self._warn_of_differences(request, current)
             return actions
 
-        return _plan.plan_items(self._requests, plan_one)
+        actions = _plan.plan_items(self._requests, plan_one)
+        unmaps = [action for action in actions if isinstance(action, _mapping.UnmapImage)]
+        self._busy.refuse_unmaps(unmaps, self._requests)
+        return actions
 
     def _read(
         self,
@@ -163,6 +168,9 @@ class MapOperation:
         if facts is not None:
             require_unused(f"disable features of {action.spec}", facts, ())
         self._session.disable_features(action.spec, action.mask)
+
+    def _unmap(self, action: _mapping.UnmapImage) -> None:
+        self._busy.unmap(action, lambda: self._kernel.unmap(action.device, self._connection.timeout))
 
     def _map(self, action: _mapping.MapImage) -> None:
         """Map with the very words that rbdmap will use at boot, and make sure of what was mapped.

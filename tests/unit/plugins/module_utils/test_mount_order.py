@@ -16,14 +16,14 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._mount import (
 )
 from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import NO_OWNERSHIP, Ownership
 from ansible_collections.cephclient.rbd.plugins.module_utils._plan import Action
-from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import APP
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import APP, mount as mounted
 
 # One is inside another one, one has a name that merely begins alike, and one is long but not deep.
 PATHS = ("/srv", "/srv/app", "/srv/app/log", "/srv/app/log/old", "/srv/app2", "/a-name-that-is-longer-than-the-others")
 
 
 def unmount(index: int, path: str) -> list[Action]:
-    return [Unmount(index, path, APP)]
+    return [Unmount(index, path, APP, mounted(path))]
 
 
 def mount(index: int, path: str) -> list[Action]:
@@ -77,5 +77,5 @@ def test_the_steps_of_one_mount_point_keep_their_order(actions: list[Action]) ->
 
 
 def test_the_mount_made_last_at_a_path_stays_the_first_to_go() -> None:
-    stacked = [Unmount(index, "/srv/app", APP) for index in (2, 1, 0)]
+    stacked = [Unmount(index, "/srv/app", APP, mounted("/srv/app")) for index in (2, 1, 0)]
     assert unmounts_first(stacked) == stacked

@@ -14,6 +14,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
 from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import KrbdDevice, mapped_as
+from ansible_collections.cephclient.rbd.plugins.module_utils._mount_options import FilesystemState
 from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount, at
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations._ports import Ports
 from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import Ownership, PathFacts
@@ -24,6 +25,10 @@ from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operatio
     FakeDevices,
     FakeFileSystems,
 )
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fake_holders import FakeHolders
+
+# Flags of a mount of which it has one each.
+ONE_OF = {"ro", "rw"}
 
 
 class FakeCommands:
@@ -149,6 +154,12 @@ class FakeFiles:
     def edit(self, path: str, change: Callable[[str], str], mode: int) -> None:
         self.log.append(f"edit {path} {mode:04o}")
         self.texts[path] = change(self.texts.get(path, ""))
+        self.paths.setdefault(path, PathFacts(path, "other", False, Ownership(0, 0, mode)))
+
+    def remove(self, path: str) -> None:
+        self.log.append(f"remove {path}")
+        self.texts.pop(path, None)
+        self.paths.pop(path, None)
 
     def look(self, path: str) -> PathFacts:
         self.looked.append(path)
@@ -168,13 +179,18 @@ class FakeFiles:
 
 @dataclass
 class FakeMounts:
-    """A mount table, each mount on top of those that are there already."""
+    """A mount table, each mount on top of those that are there already.
+
+    :ivar ignores: an option that a remount passes over, as some file systems do.
+    """
 
     kernel: FakeKernel
     files: FakeFiles
     held: list[Mount] = field(default_factory=lambda: [support.root_mount()])
     log: list[str] = field(default_factory=list)
     refuses: str = ""
+    states: dict[str, FilesystemState] = field(default_factory=dict)
+    ignores: str = ""
 
     def table(self) -> tuple[Mount, ...]:
         return tuple(self.held)
@@ -199,6 +215,21 @@ class FakeMounts:
         parent = next(mount for mount in above if mount is not None)
         self.held.append(support.mount(path, devno, 50 + len(self.held), parent.mount_id))
 
+    def inspect(self, mount: Mount) -> FilesystemState:
+        return self.states.get(mount.path, FilesystemState())
+
+    def remount(self, path: str, opts: str, fstab: str) -> None:
+        self.log.append(f"remount {path} {opts} {fstab}")
+        seen = at(self.held, path)
+        assert seen is not None, "nothing is seen there"
+        flags = seen.opts.split(",")
+        for word in opts.split(","):
+            if word != self.ignores:
+                flags = [flag for flag in flags if not {flag, word} <= ONE_OF and flag.removeprefix("no") != word]
+                flags += [word] if word.startswith("no") or word in ONE_OF else []
+        access = "ro" if "ro" in flags else "rw"
+        self.held[self.held.index(seen)] = replace(seen, opts=",".join(flags), super_opts=access)
+
     def unmount(self, path: str) -> None:
         self.log.append(f"unmount {path}")
         seen = at(self.held, path)
@@ -208,12 +239,16 @@ class FakeMounts:
         self.held.remove(seen)
 
 
+@dataclass
 class FakeServices:
-    """One state for every unit."""
+    """Units and their states."""
+
+    states: dict[str, ServiceState] = field(
+        default_factory=lambda: {"rbdmap.service": ServiceState("enabled", "active")}
+    )
 
     def state(self, unit: str) -> ServiceState:
-        assert unit == "rbdmap.service"
-        return ServiceState("enabled", "active")
+        return self.states[unit]
 
 
 class FakeHost:
@@ -226,9 +261,17 @@ class FakeHost:
         self.mounts = FakeMounts(self.kernel, self.files)
         self.devices = FakeDevices()
         self.filesystems = FakeFileSystems()
-        services = FakeServices()
+        self.services = FakeServices()
+        self.holders = FakeHolders(self.mounts.table)
         self.ports = Ports(
-            self.kernel, self.mounts, self.files, self.devices, services, lambda: None, self.filesystems
+            kernel=self.kernel,
+            mounts=self.mounts,
+            files=self.files,
+            devices=self.devices,
+            services=self.services,
+            need_bindings=lambda: None,
+            filesystems=self.filesystems,
+            holders=self.holders,
         )
 
 
