@@ -60,7 +60,7 @@ def test_killed_at_every_system_call_of_the_write(
     # The kills were early and late ones, and some of them left something to be cleared up.
     assert outcomes == {whole.old, new}
     assert leftovers > 5
-    print(f"{name} {situation}: killed at {len(calls)} system calls, {leftovers} left a temporary file")  # noqa: T201
+    print(f"{name} {situation}: killed at {len(calls)} system calls, {leftovers} left a temporary file")
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -88,7 +88,7 @@ def test_killed_at_random_instants(name: str, kills: int, tmp_path: Path, module
         window *= 1.1 if hit else 0.8
         _require_next_run(writer, place, new)
 
-    print(f"{name}: {hits} runs killed in the middle of a write, of {tries}; {old} left the old file")  # noqa: T201
+    print(f"{name}: {hits} runs killed in the middle of a write, of {tries}; {old} left the old file")
 
 
 def _require_next_run(writer: Writer, place: Place, new: bytes | None) -> None:

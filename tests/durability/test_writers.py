@@ -114,5 +114,5 @@ def test_beside_an_editor_that_takes_no_lock_no_reader_sees_half_a_file_and_a_se
     assert known <= set(text.splitlines())
     assert len(written) > 5
     kept = [edit for edit in written if edit in text.splitlines()]
-    print(f"{len(kept)} of {len(written)} foreign edits kept")  # noqa: T201
+    print(f"{len(kept)} of {len(written)} foreign edits kept")
     assert [found.name for found in tmp_path.iterdir()] == ["fstab"]

@@ -43,6 +43,12 @@ class Files(Protocol):
         :raises RbdError: the file cannot be written; its old content is intact.
         """
 
+    def remove(self, path: str) -> None:
+        """Remove a file; one that is not there is removed already.
+
+        :raises RbdError: it cannot be removed.
+        """
+
     def look(self, path: str) -> PathFacts:
         """A path's kind, ownership and, for a directory, whether it is empty."""
 
@@ -78,6 +84,14 @@ class HostFiles:
                 edit_file(target, place, change_bytes, mode)
         except OSError as error:
             raise _unwritten(path, target, error) from error
+
+    def remove(self, path: str) -> None:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise RbdError(f"remove {path}", _reason(error), "Check the path and run as root.") from error
 
     def look(self, path: str) -> PathFacts:
         real = os.path.realpath(path)

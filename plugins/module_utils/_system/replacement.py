@@ -97,12 +97,15 @@ def _read(path: str, name: str, directory: int) -> _Old | None:
 def _opened(path: str, name: str, directory: int | None = None) -> Iterator[BinaryIO]:
     """Open a file without waiting for a writer at the other end of what is a pipe."""
     descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=directory)
-    with os.fdopen(descriptor, "rb") as handle:
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             kind = next((kind for is_kind, kind in _KINDS if is_kind(mode)), "something else")
             raise RbdError(f"read {path}", f"it is {kind}, not a file", "Give the path of a file.")
-        yield handle
+        with os.fdopen(descriptor, "rb", closefd=False) as handle:
+            yield handle
+    finally:
+        os.close(descriptor)
 
 
 def _write(temporary: str, directory: int, content: bytes, old: _Old | None, mode: int) -> None:
