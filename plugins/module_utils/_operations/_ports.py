@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from .. import _module
-from .._system import blockdev, command, files, filesystems, holders, krbd, mounts, service
+from .._system import blockdev, command, files, filesystems, holders, krbd, luks, mounts, service
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Ports:
     filesystems: filesystems.FileSystems = field(
         default_factory=lambda: filesystems.HostFileSystems(command.HostCommands())
     )
+    luks: luks.Luks = field(default_factory=lambda: luks.HostLuks(command.HostCommands()))
     holders: holders.Holders = field(default_factory=holders.HostHolders)
 
 

@@ -175,6 +175,8 @@ class FakeFiles:
 
     def set_ownership(self, path: str, ownership: Ownership) -> None:
         self.log.append(f"own {path} {ownership}")
+        if path in self.texts:
+            self.paths[path] = replace(self.paths[path], ownership=ownership)
 
 
 @dataclass

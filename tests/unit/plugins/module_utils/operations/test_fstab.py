@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._crypt_device import CryptDevice
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._holders import Handle
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
@@ -41,9 +40,6 @@ ITEM = {
 def options(*items: dict[str, Any], **top: Any) -> dict[str, Any]:
     given = [{**dict.fromkeys(ITEM), **item} for item in items]
     return {**ITEM, "image": None, "fstab": PATH, **top, "mounts": given or None}
-
-
-ENCRYPTED = replace(device(), crypts=(CryptDevice("rbd-rbd-app", (253, 0), 1 << 29),))
 
 
 @pytest.fixture
@@ -352,34 +348,6 @@ class TestRemount:
         mounted.mounts.hold("/var/lib/pod")
         self.show(mounted, opts="ro,noexec,relatime")
         assert run(FstabOperation, mounted, options(image="app", path="/srv/app")).done == []
-
-
-class TestEncrypted:
-    """The file system of an encrypted image lies in what is opened on it."""
-
-    def test_the_line_names_the_opened_device(self, host: FakeHost) -> None:
-        given = {"image": "rbd/app", "path": "/srv/app", "encrypted": True}
-        ritual(FstabOperation, host, options(**given, state="present"))
-        assert host.files.texts[PATH].split()[:2] == ["/dev/mapper/rbd-rbd-app", "/srv/app"]
-        ritual(FstabOperation, host, options(**given, state="absent"))
-        assert host.files.texts[PATH] == ""
-
-    def test_what_is_mapped_and_not_opened_is_refused(self, host: FakeHost) -> None:
-        end = run(FstabOperation, host, options(image="rbd/app", path="/srv/app", encrypted=True))
-        assert end.result["msg"] == (
-            "Cannot mount rbd/app at /srv/app: it is not opened on this host. Open it first (rbd_luks, state opened)."
-        )
-        assert host.files.texts == {}
-
-    def test_check_mode_takes_it_for_what_an_earlier_task_opens(self, host: FakeHost) -> None:
-        end = run(FstabOperation, host, options(image="rbd/app", path="/srv/app", encrypted=True), check=True)
-        assert end.done[-1] == ("mount", "/srv/app")
-
-    def test_the_opened_device_is_unmounted(self, host: FakeHost) -> None:
-        host.kernel.mapped = [ENCRYPTED]
-        host.mounts.hold("/srv/app", (253, 0))
-        ritual(FstabOperation, host, options(image="rbd/app", encrypted=True, state="absent"))
-        assert host.mounts.log == ["unmount /srv/app"]
 
 
 @pytest.mark.parametrize("state", ["unmounted", "absent"])

@@ -201,6 +201,18 @@ class TestEdit:
         files.edit(str(tmp_path / "x"), append, 0o640)
 
 
+class TestRemove:
+    def test_a_file_goes_and_one_that_is_gone_is_no_error(self, tmp_path: Path) -> None:
+        (tmp_path / "x").touch()
+        for _time in range(2):
+            files.remove(str(tmp_path / "x"))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_cannot_be_removed_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(RbdError, match=f"^Cannot remove {tmp_path}: "):
+            files.remove(str(tmp_path))
+
+
 class TestLook:
     def test_each_kind(self, tmp_path: Path) -> None:
         (tmp_path / "full").mkdir()
