@@ -13,7 +13,7 @@ import re
 import stat
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
+from typing import Optional, Protocol
 
 from .._errors import RbdError
 from .._fstab_file import unescape
@@ -30,6 +30,9 @@ SCAN_TIMEOUT = 10.0
 # What was there a moment ago: processes end, and devices go.
 _GONE = (errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENOTDIR, errno.EINVAL)
 
+# How a process uses something, and the mount or the device that it uses.
+_Use = tuple[str, Optional[int], Optional[tuple[int, int]]]
+
 
 class Holders(Protocol):
     """Tells what uses file systems and devices."""
@@ -45,19 +48,10 @@ class HostHolders:
     """The real host."""
 
     def surroundings(self) -> Surroundings:
-        own = _text(f"{PROC}/self/mountinfo")
-        if own is None:
-            raise RbdError(f"read {PROC}/self/mountinfo", "there is no such file", "Mount /proc.")
-        spaces, unseen = _other_spaces()
-        return Surroundings(
-            own=parse(own),
-            others=spaces,
-            blocks=tuple(_blocks()),
-            swaps=tuple(unescape(row[0]) for row in _rows(f"{PROC}/swaps")[1:]),
-            exports=tuple(_exports()),
-            alive=tuple(_alive()),
-            unseen=unseen,
-        )
+        try:
+            return _surroundings()
+        except OSError as error:
+            raise RbdError(f"read {error.filename}", error.strerror or str(error), "Run as root.") from error
 
     def handles(self, mounts: Sequence[Mount], devices: Collection[tuple[int, int]]) -> Handles:
         scan = _Scan(mounts, devices)
@@ -95,31 +89,33 @@ class _Scan:
 
     def _look_into(self, pid: int) -> None:
         base = f"{PROC}/{pid}"
-        uses: list[tuple[str, int | None, tuple[int, int] | None]] = []
+        for text, mount_id, devno in self._uses(base):
+            if mount_id in self._ids or devno in self._numbers:
+                command = (_text(f"{base}/comm") or "").strip()
+                self.found.append(Handle(pid, command, text, mount_id, devno))
+
+    def _uses(self, base: str) -> Iterator[_Use]:
         for name in os.listdir(f"{base}/fd"):
-            path = os.readlink(f"{base}/fd/{name}")
+            # A file that was closed meanwhile says nothing about the others.
+            path = _link(f"{base}/fd/{name}") or ""
             if self._may_lie_on_them(path):
-                uses.append((f"open {path}", _mount_id(f"{base}/fdinfo/{name}"), None))
+                yield f"open {path}", _mount_id(f"{base}/fdinfo/{name}"), None
             elif self._numbers and path.startswith("/dev/"):
-                uses.append((f"open {path}", None, _block_number(f"{base}/fd/{name}")))
+                yield f"open {path}", None, _block_number(f"{base}/fd/{name}")
         if self._mounts:
-            uses += self._places(base)
-            uses += self._maps(base)
-        wanted = [use for use in uses if use[1] in self._ids or use[2] in self._numbers]
-        if wanted:
-            command = (_text(f"{base}/comm") or "").strip()
-            self.found += [Handle(pid, command, text, mount_id, devno) for text, mount_id, devno in wanted]
+            yield from self._places(base)
+            yield from self._maps(base)
 
     def _may_lie_on_them(self, path: str) -> bool:
         return bool(self._paths) and path.startswith(self._paths)
 
-    def _places(self, base: str) -> Iterator[tuple[str, int | None, None]]:
+    def _places(self, base: str) -> Iterator[_Use]:
         for name, words in (("cwd", "working directory"), ("root", "root directory")):
-            path = os.readlink(f"{base}/{name}")
+            path = _link(f"{base}/{name}") or ""
             if self._may_lie_on_them(path):
                 yield f"{words} {path}", _mount_id_of_place(f"{base}/{name}"), None
 
-    def _maps(self, base: str) -> Iterator[tuple[str, int | None, None]]:
+    def _maps(self, base: str) -> Iterator[_Use]:
         with open(f"{base}/maps", "rb") as handle:
             content = handle.read()
         for mark in (mark for mark in self._marks if mark in content):
@@ -131,6 +127,22 @@ class _Scan:
         """The mount on which a mapped file lies: maps name the file system, not the mount."""
         under = [mount for mount in self._mounts if mount.devno == devno and path.startswith(mount.path)]
         return max(under, key=lambda mount: len(mount.path)).mount_id if under else None
+
+
+def _surroundings() -> Surroundings:
+    own = _text(f"{PROC}/self/mountinfo")
+    if own is None:
+        raise RbdError(f"read {PROC}/self/mountinfo", "there is no such file", "Mount /proc.")
+    spaces, unseen = _other_spaces()
+    return Surroundings(
+        own=parse(own),
+        others=spaces,
+        blocks=tuple(_blocks()),
+        swaps=tuple(unescape(row[0]) for row in _rows(f"{PROC}/swaps")[1:]),
+        exports=tuple(_exports()),
+        alive=tuple(_alive()),
+        unseen=unseen,
+    )
 
 
 def _numbers(mounts: Sequence[Mount]) -> set[tuple[int, int]]:
@@ -156,7 +168,10 @@ def _mount_id_of_place(link: str) -> int | None:
 
 
 def _block_number(link: str) -> tuple[int, int] | None:
-    found = os.stat(link)
+    try:
+        found = os.stat(link)
+    except FileNotFoundError:
+        return None
     return (os.major(found.st_rdev), os.minor(found.st_rdev)) if stat.S_ISBLK(found.st_mode) else None
 
 
@@ -226,7 +241,7 @@ def _names(path: str) -> list[str]:
     except OSError as error:
         if error.errno in _GONE:
             return []
-        raise RbdError(f"read {path}", error.strerror or str(error), "Run as root.") from error
+        raise
 
 
 def _link(path: str) -> str | None:
@@ -245,4 +260,4 @@ def _text(path: str) -> str | None:
     except OSError as error:
         if error.errno in _GONE:
             return None
-        raise RbdError(f"read {path}", error.strerror or str(error), "Run as root.") from error
+        raise

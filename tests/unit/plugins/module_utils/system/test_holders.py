@@ -104,6 +104,21 @@ class TestHandles:
         found = HostHolders().handles([APP_MOUNT], ())
         assert (found.found, found.unseen) == ((), 0)
 
+    def test_a_file_that_is_closed_meanwhile_hides_no_other(self, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+        tree.process(10)
+        tree.opened(10, 4, "/srv/app/x", 50)
+        real = os.listdir
+        monkeypatch.setattr(os, "listdir", lambda path: [*(["3"] if path.endswith("/fd") else []), *real(path)])
+        assert [handle.pid for handle in HostHolders().handles([APP_MOUNT], ()).found] == [10]
+
+    def test_what_was_seen_of_a_process_counts_even_if_the_rest_may_not_be_seen(self, tree: Tree) -> None:
+        tree.process(10)
+        tree.opened(10, 4, "/srv/app/x", 50)
+        (tree.proc / "10/maps").unlink()
+        (tree.proc / "10/maps").mkdir()
+        found = HostHolders().handles([APP_MOUNT], ())
+        assert ([handle.pid for handle in found.found], found.unseen) == ([10], 1)
+
     def test_one_that_may_not_be_looked_into_is_not_nobody(self, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
         tree.process(10)
         tree.process(11)
