@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
-from ansible_collections.cephclient.rbd.plugins.module_utils._holders import Handle
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._mount_options import FilesystemState
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.fstab import FstabOperation
@@ -348,57 +346,3 @@ class TestRemount:
         mounted.mounts.hold("/var/lib/pod")
         self.show(mounted, opts="ro,noexec,relatime")
         assert run(FstabOperation, mounted, options(image="app", path="/srv/app")).done == []
-
-
-@pytest.mark.parametrize("state", ["unmounted", "absent"])
-class TestBusy:
-    @pytest.fixture(autouse=True)
-    def two_mounts(self, host: FakeHost) -> None:
-        host.files.texts = {PATH: LINE}
-        host.mounts.hold("/srv/app")
-        host.mounts.hold("/srv/log", (252, 16))
-
-    @pytest.mark.parametrize("check", [True, False])
-    def test_one_that_is_in_use_keeps_all_of_them_as_they_are(self, host: FakeHost, state: str, check: bool) -> None:
-        held = host.mounts.held[-1]
-        host.holders.handles_held = [Handle(4711, "postgres", "open /srv/log/wal", held.mount_id)]
-        end = run(FstabOperation, host, options({"image": "app"}, {"image": "log"}, state=state), check=check)
-        assert (end.failed, end.done, len(host.mounts.held), host.files.texts) == (True, [], 3, {PATH: LINE})
-        assert end.result["failures"] == [
-            {
-                "index": 1,
-                "item": "rbd/log",
-                "msg": "Cannot unmount rbd/log from /srv/log: it is in use by "
-                "process 4711 (postgres: open /srv/log/wal). Stop the processes. Then run again.",
-            }
-        ]
-
-    def test_processes_are_looked_at_once_for_all(self, host: FakeHost, state: str) -> None:
-        run(FstabOperation, host, options({"image": "app"}, {"image": "log"}, state=state))
-        assert host.holders.looks == 1
-        again = run(FstabOperation, host, options({"image": "app"}, {"image": "log"}, state=state))
-        assert (again.result["changed"], host.holders.looks) == (False, 1)
-
-    def test_who_begins_to_use_it_in_the_last_instant_is_named(self, host: FakeHost, state: str) -> None:
-        held = host.mounts.held[-1]
-
-        def busy(path: str) -> None:
-            host.holders.handles_held = [Handle(4, "bash", "working directory /srv/log", held.mount_id)]
-            raise RbdError(f"unmount {path}", "the target is busy", "Stop what uses it.")
-
-        host.mounts.unmount = busy  # type: ignore[method-assign]  # the race, as it would happen
-        end = run(FstabOperation, host, options(image="log", state=state))
-        assert "process 4 (bash: working directory /srv/log)" in end.result["msg"]
-
-    def test_what_nobody_holds_fails_with_the_programs_own_words(self, host: FakeHost, state: str) -> None:
-        def refuse(path: str) -> None:
-            raise RbdError(f"unmount {path}", "not today", "Ask tomorrow.")
-
-        host.mounts.unmount = refuse  # type: ignore[method-assign]  # as umount would
-        end = run(FstabOperation, host, options(image="log", state=state))
-        assert end.result["msg"] == "Cannot unmount /srv/log: not today. Ask tomorrow."
-
-    def test_processes_that_could_not_be_looked_into_are_a_warning(self, host: FakeHost, state: str) -> None:
-        host.holders.unseen = 3
-        end = run(FstabOperation, host, options(image="log", state=state))
-        assert end.warnings == ["3 processes could not be looked into; whether they use what is to go is not known."]

@@ -11,7 +11,6 @@ import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnprepared, RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._features import FEATURES
-from ansible_collections.cephclient.rbd.plugins.module_utils._holders import Handle
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Watcher
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_report import Lock
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
@@ -303,38 +302,3 @@ def test_features_are_taken_only_from_an_image_that_nobody_has_open(host: FakeHo
     host.cluster.images["rbd/app"] = journaling
     assert ritual(MapOperation, host, wish).done[0] == ("disable_features", "rbd/app")
     assert host.cluster.images["rbd/app"].features == FEATURES["exclusive-lock"]
-
-
-@pytest.mark.parametrize("state", ["unmapped", "absent"])
-class TestBusy:
-    @pytest.mark.parametrize("check", [True, False])
-    def test_one_that_is_in_use_keeps_all_of_them_as_they_are(self, host: FakeHost, state: str, check: bool) -> None:
-        host.files.texts = {PATH: LINE}
-        mapped = [device(image_id="a"), device(replace(APP, image="log"), 1)]
-        host.kernel.mapped = list(mapped)
-        host.holders.handles_held = [Handle(9, "qemu", "open /dev/rbd1", devno=(252, 16))]
-        end = run(MapOperation, host, options({"image": "app"}, {"image": "log"}, state=state), check=check)
-        assert (end.failed, end.done, host.kernel.mapped, host.files.texts) == (True, [], mapped, {PATH: LINE})
-        assert [failure["index"] for failure in end.result["failures"]] == [1]
-        assert "Cannot unmap rbd/log (/dev/rbd1): it is in use by process 9 (qemu: open /dev/rbd1)" in end.result["msg"]
-
-    def test_who_begins_to_use_it_in_the_last_instant_is_named(self, host: FakeHost, state: str) -> None:
-        host.kernel.mapped = [device(image_id="a")]
-
-        def busy(*_arguments: Any) -> None:
-            host.holders.handles_held = [Handle(9, "qemu", "open /dev/rbd0", devno=(252, 0))]
-            raise RbdError("unmap rbd/app (/dev/rbd0)", "the device is busy", "Stop what uses it.")
-
-        host.kernel.unmap = busy  # type: ignore[method-assign]  # the race, as it would happen
-        end = run(MapOperation, host, options(image="app", state=state))
-        assert "it is in use by process 9 (qemu: open /dev/rbd0)" in end.result["msg"]
-
-    def test_what_nobody_holds_fails_with_the_kernels_own_reason(self, host: FakeHost, state: str) -> None:
-        host.kernel.mapped = [device(image_id="a")]
-
-        def busy(*_arguments: Any) -> None:
-            raise RbdError("unmap rbd/app (/dev/rbd0)", "the device is busy", "Stop what uses it.")
-
-        host.kernel.unmap = busy  # type: ignore[method-assign]  # as the kernel would
-        end = run(MapOperation, host, options(image="app", state=state))
-        assert end.result["msg"] == "Cannot unmap rbd/app (/dev/rbd0): the device is busy. Stop what uses it."
