@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ._crypt_device import CryptDevice
 from ._errors import RbdError
 from ._image_facts import Extent, ImageFacts, Watcher
 from ._image_spec import ImageSpec
@@ -28,6 +29,7 @@ class FilesystemRequest:
     :ivar overwrite: what the image may hold and lose, each thing as :meth:`FilesystemCurrent.found` names it.
     :ivar grow: whether the file system shall be as large as the image.
     :ivar size: what the image shall have, in bytes; None where that is not declared.
+    :ivar encrypted: whether the file system lies in what is opened on the image.
     """
 
     spec: ImageSpec
@@ -36,10 +38,15 @@ class FilesystemRequest:
     overwrite: tuple[str, ...] = ()
     grow: bool = False
     size: int | None = None
+    encrypted: bool = False
 
     @property
     def name(self) -> str:
         return str(self.spec)
+
+    def place(self, device: KrbdDevice) -> KrbdDevice | CryptDevice | None:
+        """The block device that holds the file system; None where an encrypted image is not open."""
+        return device.opened if self.encrypted else device
 
 
 @dataclass(frozen=True)
@@ -80,13 +87,16 @@ class FilesystemCurrent:
     :ivar facts: the image in the cluster, None without such an image.
     :ivar written: the first extent that was ever written; None for a blank image.
     :ivar device: its mapping on this host.
-    :ivar content: what the mapped device holds; None where it is not mapped.
+    :ivar content: what the mapped device holds; None where it is not mapped. For an encrypted image, what the opened
+        device holds; None where it is not open.
+    :ivar opened: what an encrypted image is opened as. What was never written there reads as noise.
     """
 
     facts: ImageFacts | None
     written: Extent | None
     device: KrbdDevice | None
     content: Content | None
+    opened: CryptDevice | None = None
 
     @property
     def found(self) -> tuple[str, ...]:
@@ -159,6 +169,8 @@ def plan_filesystem(
 
 
 def _plan_unmapped(what: str, make: MakeFilesystem, current: FilesystemCurrent, check_mode: bool) -> list[Action]:
+    if not check_mode and current.device is not None:
+        raise RbdError(what, "it is not opened on this host", "Open it first (rbd_luks, state opened).")
     if not check_mode:
         raise RbdError(what, "it is not mapped on this host", "Map it first (rbd_map, state mapped).")
     # A written image that is not mapped has, presumably, the file system that it is declared to have.
@@ -197,7 +209,7 @@ def _require_proof(what: str, current: FilesystemCurrent, check_mode: bool) -> N
             f"the kernel has partitions of it ({', '.join(content.partitions)})",
             "Look at them with lsblk. If they are of no use, unmap the image and map it again.",
         )
-    if content is not None and not content.ends_zero and not current.found:
+    if content is not None and not content.ends_zero and not current.found and current.opened is None:
         raise RbdError(
             what,
             "its first and last blocks could not be read as zeros, so it is not proven to be blank",
@@ -211,10 +223,11 @@ def _require_alone(what: str, current: FilesystemCurrent) -> None:
     if device is not None and device.read_only:
         raise RbdError(what, f"{device.path} is mapped read-only", "Map it without read_only.")
     if device is not None and content is not None and content.held:
+        path = (current.opened or device).path
         raise RbdError(
             what,
-            f"{device.path} is in use on this host: mounted, or held by device-mapper, swap or the like",
-            f"See what uses it (lsblk {device.path}; findmnt {device.path}), and end that first.",
+            f"{path} is in use on this host: mounted, or held by device-mapper, swap or the like",
+            f"See what uses it (lsblk {path}; findmnt {path}), and end that first.",
         )
     if current.foreign_watchers:
         names = ", ".join(str(watcher) for watcher in current.foreign_watchers)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Callable
 
-from ._crypt_device import CryptDevice
+from ._crypt_device import CryptDevice, from_crypt_path
 from ._image_spec import ImageSpec
 from ._mountinfo import Mount
 
@@ -44,6 +44,11 @@ class KrbdDevice:
     @property
     def path(self) -> str:
         return f"/dev/rbd{self.number}"
+
+    @property
+    def opened(self) -> CryptDevice | None:
+        """What an encrypted image is opened as, under the name that it has on every host."""
+        return next((crypt for crypt in self.crypts if from_crypt_path(crypt.path) == self.spec), None)
 
     @property
     def options(self) -> tuple[str, ...]:

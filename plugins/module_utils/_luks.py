@@ -203,12 +203,6 @@ def default_key_file(spec: ImageSpec) -> str:
     return f"{KEY_ROOT}{crypt_name(spec.head)}.key"
 
 
-def opened_on(device: KrbdDevice, spec: ImageSpec) -> CryptDevice | None:
-    """What the image is opened as on one of its mappings, or None."""
-    name = crypt_name(spec)
-    return next((crypt for crypt in device.crypts if crypt.name == name), None)
-
-
 def plan_luks(index: int, request: LuksRequest, current: LuksCurrent, check_mode: bool) -> list[Action]:
     """The steps for one image.
 
@@ -273,7 +267,7 @@ def _plan_opened(
         for make in plan_filesystem(index, request.format, image, check_mode)
         if isinstance(make, MakeFilesystem)
     ]
-    crypt = opened_on(device, request.spec) if device else None
+    crypt = device.opened if device else None
     if device is not None and crypt is not None:
         return _plan_size(index, request, device, crypt, current.offset or 0)
     if device is not None and device.crypts:
@@ -323,7 +317,7 @@ def _plan_hook(index: int, request: LuksRequest, found: TextFile) -> list[Action
 def _plan_closed(index: int, request: LuksRequest, current: LuksCurrent, check_mode: bool) -> list[Action]:
     actions: list[Action] = []
     for device in current.devices:
-        crypt = opened_on(device, request.spec)
+        crypt = device.opened
         if crypt is None:
             continue
         held = sorted({mount.path for mount in current.mounts if mount.devno == crypt.devno})

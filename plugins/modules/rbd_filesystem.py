@@ -58,10 +58,17 @@ options:
       - To say it once is enough. An image that has got the file system is left alone.
     type: list
     elements: str
+  encrypted:
+    description:
+      - The image is encrypted, and opened by M(cephclient.rbd.rbd_luks). The file system is made on the opened device,
+        if librbd knows of no extent that was written behind the header, and blkid finds nothing. (What was never
+        written reads as noise there, so the ends are not asked.)
+    type: bool
+    default: false
   images:
     description:
-      - Many images in one call. The items take the options O(image), O(fstype), O(mkfs_options), O(size), O(grow) and
-        O(overwrite); what an item leaves out is taken from the top level.
+      - Many images in one call. The items take the options O(image), O(fstype), O(mkfs_options), O(size), O(grow),
+        O(overwrite) and O(encrypted); what an item leaves out is taken from the top level.
       - All of them are checked before anything is changed.
     type: list
     elements: dict
@@ -88,9 +95,13 @@ options:
         description: As O(overwrite).
         type: list
         elements: str
+      encrypted:
+        description: As O(encrypted).
+        type: bool
 seealso:
   - module: cephclient.rbd.rbd_map
   - module: cephclient.rbd.rbd_fstab
+  - module: cephclient.rbd.rbd_luks
 """
 
 EXAMPLES = r"""
@@ -181,6 +192,7 @@ _ITEM = {
     "size": {"type": "str"},
     "grow": {"type": "bool"},
     "overwrite": {"type": "list", "elements": "str"},
+    "encrypted": {"type": "bool", "default": False},
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _module
+from .._crypt_device import CryptDevice
 from .._errors import AlreadyDone, ClusterUnprepared, RbdError
 from .._features import OBJECT_MAP
 from .._filesystem import Content, FilesystemCurrent, FilesystemRequest, MakeFilesystem, plan_filesystem
@@ -34,6 +35,7 @@ class ContentReader:
         self._session = session
         self._kernel = ports.kernel
         self._devices = ports.devices
+        self._luks = ports.luks
         self._warnings = warnings
 
     def mapping(self, spec: ImageSpec, devices: tuple[KrbdDevice, ...]) -> KrbdDevice | None:
@@ -64,10 +66,22 @@ class ContentReader:
         if device is None:
             return self._ask(request.spec, None, None)
         device = self.with_size(request, device)
-        content = self._devices.content(device.path, request.fstype, self._timeout)
+        place = request.place(device)
+        if place is None:
+            return self._ask(request.spec, device, None)
+        content = self._devices.content(place.path, request.fstype, self._timeout)
+        opened = device.opened if request.encrypted else None
         if content.fstype == request.fstype or (content.signatures and not request.overwrite):
-            return FilesystemCurrent(None, None, device, content)
-        return self._ask(request.spec, device, content)
+            return FilesystemCurrent(None, None, device, content, opened)
+        return self._ask(request.spec, device, content, opened)
+
+    def room(self, request: FilesystemRequest, device: KrbdDevice) -> int:
+        """The bytes that a file system may take; in check mode as many as earlier tasks would have made of them."""
+        size = max(device.size, request.size or 0)
+        opened = device.opened if request.encrypted else None
+        if opened is None:
+            return size
+        return size - self._luks.offset(opened.name) if self._check_mode else opened.size
 
     def with_size(self, request: FilesystemRequest, device: KrbdDevice) -> KrbdDevice:
         """The device, once it has learned the size that the image is declared to have."""
@@ -83,13 +97,17 @@ class ContentReader:
         return replace(device, size=size)
 
     @contextlib.contextmanager
-    def proven(self, action: MakeFilesystem) -> Iterator[KrbdDevice]:
-        """Look again in the instant before anything is written, at a device that cannot be unmapped from then on."""
+    def proven(self, action: MakeFilesystem) -> Iterator[str]:
+        """Look again in the instant before anything is written, at a device that cannot be unmapped from then on.
+
+        :returns: the path to write to.
+        """
         request, device = action.request, action.device
         what = f"make {request.fstype} on {request.spec}"
-        if device is None:
+        place = request.place(device) if device else None
+        if place is None:
             raise RbdError(what, "it is not mapped on this host", "Run again.")
-        with self._devices.held(device):
+        with self._devices.held(place):
             current = self.read(request, self.mapping(request.spec, self._kernel.devices()))
             if current.device != device:
                 raise RbdError(what, "its mapping has changed in the meantime", "Run again.")
@@ -98,19 +116,23 @@ class ContentReader:
             if current.found != action.overwritten:
                 raise RbdError(what, "what it holds has changed in the meantime", "Run again.")
             if current.found:
-                self._devices.erase(device.path, self._timeout)
-            yield device
+                self._devices.erase(place.path, self._timeout)
+            yield place.path
 
-    def _ask(self, spec: ImageSpec, device: KrbdDevice | None, content: Content | None) -> FilesystemCurrent:
+    def _ask(
+        self, spec: ImageSpec, device: KrbdDevice | None, content: Content | None, opened: CryptDevice | None = None
+    ) -> FilesystemCurrent:
         try:
             facts = self._look_up(spec, device)
             # A kernel that mapped the image before it had an object map does not keep that.
             map_kept = device is None or bool(device.features & OBJECT_MAP)
-            written = self._session.first_written(spec, map_kept) if facts else None
+            # The header of an encrypted image is not part of what its file system would overwrite.
+            start = self._luks.offset(opened.name) if opened else 0
+            written = self._session.first_written(spec, map_kept, start) if facts else None
         except ClusterUnprepared as error:
             self._warnings.excuse_unprepared(error)
             facts, written = None, None
-        return FilesystemCurrent(facts, written, device, content)
+        return FilesystemCurrent(facts, written, device, content, opened)
 
     def _look_up(self, spec: ImageSpec, device: KrbdDevice | None) -> ImageFacts | None:
         """The image, which must be the very one that is mapped."""

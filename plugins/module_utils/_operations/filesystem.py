@@ -52,7 +52,7 @@ class FilesystemOperation:
         def plan_one(index: int, request: _filesystem.FilesystemRequest) -> list[_plan.Action]:
             current = self._reader.read(request, self._reader.mapping(request.spec, devices))
             actions = _filesystem.plan_filesystem(index, request, current, self._module.check_mode)
-            if actions or current.device is None:
+            if actions or current.device is None or current.content is None:
                 return actions
             return self._plan_growth(index, request, current.device, table)
 
@@ -86,11 +86,12 @@ class FilesystemOperation:
     def _measure(
         self, request: _filesystem.FilesystemRequest, device: KrbdDevice, table: tuple[Mount, ...]
     ) -> _filesystem_growth.GrowthCurrent:
-        geometry = self._filesystems.geometry(device.path, request.fstype, self._timeout)
+        place = request.place(device) or device
+        geometry = self._filesystems.geometry(place.path, request.fstype, self._timeout)
         current = _filesystem_growth.GrowthCurrent(
             device,
             geometry,
-            max(device.size, request.size or 0),
+            self._reader.room(request, device),
             mounts_of(device, table),
             _filesystem_growth.seen_mounts(device, table),
         )
@@ -102,9 +103,9 @@ class FilesystemOperation:
 
     def _make(self, action: _filesystem.MakeFilesystem) -> None:
         request = action.request
-        with self._reader.proven(action) as device:
+        with self._reader.proven(action) as path:
             blank = not action.overwritten
-            self._devices.mkfs(device.path, request.fstype, request.mkfs_options, blank)
+            self._devices.mkfs(path, request.fstype, request.mkfs_options, blank)
 
     def _grow(self, action: _filesystem_growth.GrowFilesystem) -> None:
         """Look again in the instant before: that device must have that mount, and that mount the file system."""
@@ -118,7 +119,8 @@ class FilesystemOperation:
             raise RbdError(what, "its mount has changed in the meantime", "Run again.")
         if not current.room:
             raise AlreadyDone(what, "another run has just grown it")
-        self._filesystems.grow(current.geometry, request.fstype, device.path, action.path, action.blocks)
+        place = request.place(device) or device
+        self._filesystems.grow(current.geometry, request.fstype, place.path, action.path, action.blocks)
 
 
 def _parse(item: dict[str, Any]) -> _filesystem.FilesystemRequest:
@@ -137,4 +139,5 @@ def _parse(item: dict[str, Any]) -> _filesystem.FilesystemRequest:
             )
     size = None if item["size"] is None else parse_size(item["size"])
     grow = size is not None if item["grow"] is None else item["grow"]
-    return _filesystem.FilesystemRequest(spec, item["fstype"], options, tuple(item["overwrite"] or ()), grow, size)
+    overwrite = tuple(item["overwrite"] or ())
+    return _filesystem.FilesystemRequest(spec, item["fstype"], options, overwrite, grow, size, bool(item["encrypted"]))

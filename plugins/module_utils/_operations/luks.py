@@ -115,7 +115,7 @@ class LuksOperation:
             return _luks.LuksCurrent(key, hook)
         self._need_bindings()
         device = self._reader.mapping(request.spec, devices)
-        crypt = _luks.opened_on(device, request.spec) if device else None
+        crypt = device.opened if device else None
         offset = self._luks.offset(crypt.name) if crypt else None
         return _luks.LuksCurrent(key, hook, self._reader.read(request.format, device), offset)
 
@@ -125,7 +125,7 @@ class LuksOperation:
 
     def _opened(self, spec: ImageSpec, devices: tuple[KrbdDevice, ...]) -> tuple[KrbdDevice, ...]:
         """The image's mappings that are open, of its own cluster alone."""
-        named = tuple(device for device in mapped_as(devices, spec) if _luks.opened_on(device, spec))
+        named = tuple(device for device in mapped_as(devices, spec) if device.opened)
         if not named:
             return ()
         self._need_bindings()
@@ -160,8 +160,8 @@ class LuksOperation:
         self._files.edit(action.subject, action.edit, HOOK_MODE)
 
     def _format(self, action: _luks.FormatLuks) -> None:
-        with self._reader.proven(action) as device:
-            self._luks.format(device.path, action.key_file, action.request.mkfs_options)
+        with self._reader.proven(action) as path:
+            self._luks.format(path, action.key_file, action.request.mkfs_options)
 
     def _open(self, action: _luks.OpenCrypt) -> None:
         device = self._still(action)

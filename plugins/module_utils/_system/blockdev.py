@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from .._errors import ClusterUnavailable, RbdError
+from .._crypt_device import CryptDevice
+from .._errors import ClusterSilent, RbdError
 from .._filesystem import Content, Signature
 from .._krbd_device import KrbdDevice
 from .command import CommandRunner, Completed, TimedOut
@@ -47,7 +48,7 @@ class BlockDevices(Protocol):
         :raises RbdError: it cannot be read.
         """
 
-    def held(self, device: KrbdDevice) -> contextlib.AbstractContextManager[None]:
+    def held(self, device: KrbdDevice | CryptDevice) -> contextlib.AbstractContextManager[None]:
         """Hold the device open, so that it cannot be unmapped and its node not become another device.
 
         :raises RbdError: the node is not that device.
@@ -91,14 +92,14 @@ class HostBlockDevices:
         )
 
     @contextlib.contextmanager
-    def held(self, device: KrbdDevice) -> Iterator[None]:
+    def held(self, device: KrbdDevice | CryptDevice) -> Iterator[None]:
         descriptor = _open(device.path)
         try:
             node = os.fstat(descriptor)
             if not stat.S_ISBLK(node.st_mode) or (os.major(node.st_rdev), os.minor(node.st_rdev)) != device.devno:
                 raise RbdError(
                     f"use {device.path}",
-                    f"it is not the block device {device.devno[0]}:{device.devno[1]} that {device.spec} is mapped as",
+                    f"it is not the block device {device.devno[0]}:{device.devno[1]} that the kernel shows",
                     "Look at it with ls -l, and at systemd-udevd.",
                 )
             yield
@@ -154,7 +155,7 @@ class HostBlockDevices:
             done = self._commands.run(argv, timeout)
         except TimedOut as error:
             cause = f"{argv[0]} had no answer within {timeout:g} seconds"
-            raise ClusterUnavailable(what, cause, f"{_ADVICE} Then run again.") from error
+            raise ClusterSilent(what, cause, f"{_ADVICE} Then run again.") from error
         if done.rc not in ends:
             raise RbdError(what, done.complaint, _ADVICE)
         return done

@@ -43,10 +43,11 @@ class ClusterSession(Protocol):
     def disable_features(self, spec: ImageSpec, mask: int) -> None:
         """Take features from an image that nobody has open."""
 
-    def first_written(self, spec: ImageSpec, map_kept: bool = True) -> Extent | None:
+    def first_written(self, spec: ImageSpec, map_kept: bool = True, start: int = 0) -> Extent | None:
         """The first extent that has ever been written, parents included; None proves the image blank.
 
         :param map_kept: whether whoever has the image mapped keeps its object map, so that this may be believed.
+        :param start: the byte to begin at.
         """
 
 
@@ -119,7 +120,7 @@ class LibrbdSession:
         with self.open(spec, what, read_only=False) as image:
             image.update_features(mask, False)
 
-    def first_written(self, spec: ImageSpec, map_kept: bool = True) -> Extent | None:
+    def first_written(self, spec: ImageSpec, map_kept: bool = True, start: int = 0) -> Extent | None:
         found: list[Extent] = []
 
         def note(offset: int, length: int, exists: bool) -> None:
@@ -128,7 +129,9 @@ class LibrbdSession:
 
         with self.open(spec, f"read the written extents of {spec}") as image:
             # Whole objects: by the object map. One that is marked as invalid librbd does not believe by itself.
-            image.diff_iterate(0, image.size(), None, note, include_parent=True, whole_object=map_kept)
+            # An object that lies on both sides of the start is looked into.
+            whole = map_kept and (not start or _begins_an_object(image, start))
+            image.diff_iterate(start, image.size() - start, None, note, include_parent=True, whole_object=whole)
         return found[0] if found else None
 
     # For the other adapters of this room, which share the connection.
@@ -221,6 +224,11 @@ class LibrbdSession:
                     )
                 self._contexts[key] = ioctx
             return self._contexts[key]
+
+
+def _begins_an_object(image: Any, offset: int) -> bool:
+    """Whether no object has bytes of the image both before and behind an offset."""
+    return int(image.stripe_count()) == 1 and offset % int(image.stat()["obj_size"]) == 0
 
 
 def user_snapshots(image: Any) -> tuple[str, ...]:

@@ -85,9 +85,10 @@ class FakeCluster:
         self.answer(f"disable_features {spec}")
         self.images[str(spec)] = replace(self.images[str(spec)], features=self.images[str(spec)].features & ~mask)
 
-    def first_written(self, spec: ImageSpec, map_kept: bool = True) -> Extent | None:
+    def first_written(self, spec: ImageSpec, map_kept: bool = True, start: int = 0) -> Extent | None:
         self.answer(f"first_written {spec}" + ("" if map_kept else " without its object map"))
-        return self.written.get(str(spec))
+        extent = self.written.get(str(spec))
+        return extent if extent and extent.offset + extent.length > start else None
 
     def answer(self, call: str) -> None:
         """Note what was asked; a cluster that is away answers nothing."""

@@ -22,7 +22,7 @@ from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support 
 LOG = ImageSpec("rbd", "", "log")
 UUID = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"
 EXT4 = Content("ext4", (Signature("ext4", UUID),))
-NOTHING = {"fstype": None, "mkfs_options": None, "size": None, "grow": None, "overwrite": None}
+NOTHING = {"fstype": None, "mkfs_options": None, "size": None, "grow": None, "overwrite": None, "encrypted": False}
 
 
 def options(*items: dict[str, Any], **top: Any) -> dict[str, Any]:
@@ -134,9 +134,9 @@ def test_it_is_looked_at_again_in_the_instant_before(host: FakeHost, what: str) 
     ask = host.cluster.first_written
     asked: list[ImageSpec] = []
 
-    def meanwhile(spec: ImageSpec, map_kept: bool = True) -> Extent | None:
+    def meanwhile(spec: ImageSpec, map_kept: bool = True, start: int = 0) -> Extent | None:
         asked.append(spec)
-        answer = ask(spec, map_kept)
+        answer = ask(spec, map_kept, start)
         if len(asked) == 1 and what == "written":
             host.cluster.written = {"rbd/app": Extent(0, 1)}
         elif len(asked) == 1 and what == "signature":
@@ -153,9 +153,9 @@ def test_it_is_looked_at_again_in_the_instant_before(host: FakeHost, what: str) 
 def test_what_another_run_has_just_made_is_left_alone(host: FakeHost) -> None:
     ask = host.cluster.first_written
 
-    def meanwhile(spec: ImageSpec, map_kept: bool = True) -> Extent | None:
+    def meanwhile(spec: ImageSpec, map_kept: bool = True, start: int = 0) -> Extent | None:
         host.devices.contents = {"/dev/rbd0": Content("xfs")}
-        return ask(spec, map_kept)
+        return ask(spec, map_kept, start)
 
     host.cluster.first_written = meanwhile  # type: ignore[method-assign]  # the race, as it would happen
     end = run(FilesystemOperation, host, options(image="app"))

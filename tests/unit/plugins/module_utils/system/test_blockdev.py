@@ -193,7 +193,7 @@ class TestPartitions:
 class TestHeld:
     def test_a_node_that_is_not_the_device_is_refused(self, blank: Path) -> None:
         with (
-            pytest.raises(RbdError, match="it is not the block device 252:0 that rbd/app") as refused,
+            pytest.raises(RbdError, match="it is not the block device 252:0 that the kernel shows") as refused,
             devices.held(_at(blank)),
         ):
             raise AssertionError("it was held")
