@@ -32,6 +32,10 @@ class ClusterUnavailable(RbdError):
     """The cluster could not be asked: no bindings, no configuration, no key, or no answer."""
 
 
+class ClusterSilent(ClusterUnavailable):
+    """The cluster did not answer in the time that it had."""
+
+
 class ClusterUnprepared(ClusterUnavailable):
     """The host lacks what is needed to ask: the bindings, ceph.conf or the keyring.
 

@@ -20,6 +20,7 @@ from .._mountinfo import Mount, at
 from .._ownership import Ownership
 from .._system import cluster
 from . import _ports
+from ._answer import require_answer
 from ._busy import Busy
 from ._warnings import Warnings
 
@@ -99,10 +100,11 @@ class FstabOperation:
         if request.state == "present":
             return _mount.MountCurrent(fstab)
         devices = self._own_devices(request.spec)
+        if devices:
+            require_answer(self._session, f"keep {request.name} {request.state}", request.spec)
         if request.state == "mounted" and request.path:
             linked = self._linked(request.spec, devices)
             return _mount.MountCurrent(fstab, table, devices, linked, self._files.look(request.path))
-        # To unmount takes no look at what is mounted, which could wait for a cluster that is away.
         path = self._files.resolve(request.path) if request.path else None
         return _mount.MountCurrent(fstab, table, devices, path=path)
 

@@ -21,6 +21,7 @@ from .._mountinfo import Mount
 from .._rbdmap_file import RbdmapEntry
 from .._system import cluster
 from . import _ports
+from ._answer import require_answer
 from ._busy import Busy
 from ._warnings import Warnings
 
@@ -135,7 +136,10 @@ class MapOperation:
         named = mapped_as(devices, request.spec)
         if request.state != "mapped":
             fsid = self._session.fsid() if named and request.state in ("unmapped", "absent") else None
-            return _mapping.MapCurrent(fsid, None, named, table, supported)
+            current = _mapping.MapCurrent(fsid, None, named, table, supported)
+            if current.own:
+                require_answer(self._session, f"unmap {request.spec}", request.spec)
+            return current
         fsid, facts = self._ask(request.spec)
         current = _mapping.MapCurrent(fsid, facts, named, table, supported)
         if fsid is None or facts is None or named or not request.writes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from .._errors import ClusterUnavailable, Overtaken, RbdError
+from .._errors import ClusterSilent, Overtaken, RbdError
 from .._image_spec import ImageSpec
 from .bindings import rbd
 from .connection import Connection
@@ -37,7 +37,7 @@ def refused_command(what: str, number: int, said: str, to: Connection) -> RbdErr
     :param said: the monitors' own words.
     """
     if number == errno.ETIMEDOUT:
-        return ClusterUnavailable(
+        return ClusterSilent(
             what,
             f"the monitors did not answer within {to.timeout} seconds",
             "Check that they have a quorum: ceph -s.",
@@ -63,7 +63,7 @@ def explain(what: str, error: Any, spec: ImageSpec, to: Connection) -> RbdError:
     code = abs(getattr(error, "errno", 0) or 0)
     if code == errno.ETIMEDOUT:
         cause = f"the cluster did not answer within {to.timeout} seconds"
-        return ClusterUnavailable(
+        return ClusterSilent(
             what, cause, "Check its health (ceph -s, ceph osd tree), and whether it is full (ceph df)."
         )
     if code == errno.EEXIST:

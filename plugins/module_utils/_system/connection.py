@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from .._errors import ClusterUnavailable, ClusterUnprepared, RbdError
+from .._errors import ClusterSilent, ClusterUnavailable, ClusterUnprepared, RbdError
 from .._keyring_file import KeyringFile
 from .bindings import have_bindings, rados
 
@@ -108,7 +108,7 @@ def _require_keyring(handle: Any, what: str) -> None:
 def _refused(what: str, error: Any, to: Connection) -> RbdError:
     """Why a connect failed, by the errno that librados gives."""
     if error.errno == 110:
-        return ClusterUnavailable(
+        return ClusterSilent(
             what,
             f"no monitor named in {to.conf} answered within {to.timeout} seconds",
             "Check mon_host there, the network, and that the monitors have a quorum; connect_timeout sets the wait.",
