@@ -110,13 +110,13 @@ def _live_rows(host: Host, declared: Declared, found: Found, path: str) -> Itera
     mount = [mount for mount in found.mounts if path_key(mount.path) == path][-1]
     device = next(device for device in found.devices if mount in mounts_of(device, host.mounts))
     entries = [line.entry for line in found.fstab if line.entry and path_key(line.entry.path) == path]
-    fstype = declared.fstype or (entries[0].fstype if entries else None)
+    fstype = (declared.path and declared.fstype) or (entries[0].fstype if entries else None)
     if fstype != mount.fstype and {fstype, mount.fstype} <= _PLAIN_TYPES:
         cause = f"the file system at {path} is {mount.fstype}, not {fstype}"
         yield row(found.spec, "mount_fstype", cause, fstype, mount.fstype)
     state = host.states.get(mount.mount_id, FilesystemState())
     error = fault(mount, host.mounts, state)
-    opts = declared.opts or (entries[0].opts if entries else None)
+    opts = (declared.path and declared.opts) or (entries[0].opts if entries else None)
     if error is not None:
         cause = f"the file system at {path} has an error: {error}. Look at dmesg"
         yield row(found.spec, "mount_error", cause, "sound", error, _check(mount, device))
@@ -139,6 +139,7 @@ def _option_rows(found: Found, mount: Mount, device: KrbdDevice, opts: str, stat
 def _check(mount: Mount, device: KrbdDevice) -> list[str]:
     """The commands that check a file system; on what is opened on the mapping, if the file system is there."""
     lies_on = next((crypt.path for crypt in device.crypts if crypt.devno == mount.devno), device.path)
+    # Each asks no questions, and leaves to a person what is not safe to mend.
     checks = {"xfs": "xfs_repair", "btrfs": "btrfs check"}
     path = shlex.quote(mount.path)
-    return [f"umount {path}", f"{checks.get(mount.fstype, 'fsck -f')} {shlex.quote(lies_on)}", f"mount {path}"]
+    return [f"umount {path}", f"{checks.get(mount.fstype, 'fsck -f -p')} {shlex.quote(lies_on)}", f"mount {path}"]

@@ -123,6 +123,10 @@ class TestOptions:
         assert [(row.kind, row.repair) for row in rows(seen, FOUND)] == [("mount_options", "hand")]
         assert kinds(seen, replace(AT_PATH, opts="noauto,_netdev")) == ["fstab_line_differs"]
 
+    def test_are_not_declared_without_a_path(self) -> None:
+        seen = host(fstab=FSTAB.replace("_netdev", "_netdev,noatime"), mounts=(replace(HERE, opts="rw,noatime"),))
+        assert kinds(seen, replace(WHOLE, path=None, fstype="ext4")) == []
+
     def test_that_only_a_mount_changes(self) -> None:
         opts = "noauto,_netdev,discard"
         (found,) = rows(host(fstab=FSTAB.replace("noauto,_netdev", opts)), replace(WHOLE, opts=opts))
@@ -137,7 +141,7 @@ class TestOptions:
 class TestError:
     @pytest.mark.parametrize(
         ("fstype", "check"),
-        [("ext4", "fsck -f /dev/rbd0"), ("xfs", "xfs_repair /dev/rbd0"), ("btrfs", "btrfs check /dev/rbd0")],
+        [("ext4", "fsck -f -p /dev/rbd0"), ("xfs", "xfs_repair /dev/rbd0"), ("btrfs", "btrfs check /dev/rbd0")],
     )
     def test_stands_for_all_the_rest(self, fstype: str, check: str) -> None:
         wrong = replace(HERE, fstype=fstype, opts="rw,noatime", super_opts="ro", source="/dev/rbd0")
