@@ -16,6 +16,9 @@ description:
     With C(noauto) in a line it is the C(rbdmap) service that mounts it at boot, once it has mapped the image.
   - Comments, order and spacing of the file survive every change. A line that mount cannot read is kept
     byte for byte, and reported with its number.
+  - A live mount whose options differ from the declared ones is remounted, as far as the kernel shows them and a remount
+    changes them without interrupting anybody. A file system that has met an error is not remounted, and one on a read-only
+    mapping not for writing; a warning says so.
   - Never unmounts lazily or by force, never mounts over something else or over a directory that is not empty.
 extends_documentation_fragment:
   - cephclient.rbd._attributes
@@ -42,7 +45,8 @@ options:
     type: path
   state:
     description:
-      - V(mounted) - the line is in fstab and the file system is mounted; the mount point is made if it is missing.
+      - V(mounted) - the line is in fstab and the file system is mounted with its options; the mount point is made if it
+        is missing.
       - V(present) - the line is in fstab; nothing else is touched. Needs neither the image nor root.
       - V(unmounted) - the file system is not mounted; the line is left as it is.
       - V(absent) - the file system is not mounted, and the line is gone. The directory stays.
