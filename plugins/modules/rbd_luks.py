@@ -63,6 +63,7 @@ options:
         and C(subsystem).
     type: list
     elements: str
+    aliases: [luks_format_options]
   size:
     description:
       - The size that the image has been grown to, with a unit. The module then waits until the kernel knows it, for
@@ -101,6 +102,7 @@ options:
         description: As O(format_options).
         type: list
         elements: str
+        aliases: [luks_format_options]
       size:
         description: As O(size).
         type: str
@@ -192,7 +194,7 @@ _ITEM = {
     "state": {"type": "str", "choices": ["opened", "present", "closed", "absent"], "default": "opened"},
     "key_file": {"type": "path", "aliases": ["luks_key_file"], "no_log": False},
     "key": {"type": "str", "aliases": ["luks_key"], "no_log": True},
-    "format_options": {"type": "list", "elements": "str"},
+    "format_options": {"type": "list", "elements": "str", "aliases": ["luks_format_options"]},
     "size": {"type": "str"},
     "overwrite": {"type": "list", "elements": "str"},
 }
