@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Callable, NoReturn, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
@@ -13,7 +16,7 @@ from ansible.module_utils.common.respawn import has_respawned, probe_interpreter
 
 from ._errors import AlreadyDone, ItemErrors, Overtaken, RbdError
 from ._plan import Action, Plan, printable, printable_tree
-from ._system import bindings, cluster, connection
+from ._system import bindings, ceph_errors, cluster, connection
 from ._system.progress import Progress, Silence
 
 # Distributions build Ceph's bindings for their own Python alone.
@@ -38,17 +41,28 @@ class Operation(Protocol):
         """The module's own return values, after the plan was applied (or predicted, in check mode)."""
 
 
-def execute(module: AnsibleModule, operation: Operation, progress: Progress | None = None) -> NoReturn:
+def execute(
+    module: AnsibleModule,
+    operation: Operation,
+    progress: Progress | None = None,
+    session: cluster.LibrbdSession | None = None,
+) -> NoReturn:
     """Run an operation to the module's end. The only place where an RbdError becomes a failure.
 
     :param progress: is told of each step; for operations that may take long.
+    :param session: where given, its silence ends the run.
     """
     run = _Run(module, operation, progress or Silence())
+    if session is not None:
+        to = session.connection
+        session.heartbeat.on_silence = lambda what: run.cut_short(ceph_errors.unanswered(what, to))
     try:
         plan = run.to_the_end()
         report = operation.report()
     except RbdError as error:
+        run.speak()
         _fail(module, error, run.done, run.current)
+    run.speak()
     module.exit_json(changed=bool(plan), actions=_results(plan.actions), diff=plan.diff(), **printable_tree(report))
 
 
@@ -64,6 +78,7 @@ class _Run:
         self._operation = operation
         self._progress = progress
         self._said: set[str] = set()
+        self._speaking = threading.Lock()
         self.done: list[Action] = []
         self.current: Action | None = None
 
@@ -80,6 +95,17 @@ class _Run:
                 self.current = None
                 plan = self._plan()
         return self._apply(plan)
+
+    def speak(self) -> None:
+        """Be the one to give the module's answer. Waits for ever where that is given by :meth:`cut_short`."""
+        self._speaking.acquire()
+
+    def cut_short(self, error: RbdError) -> None:
+        """End the process with that failure, from another thread: the run is in a call that does not return."""
+        if self._speaking.acquire(blocking=False):
+            with suppress(SystemExit):
+                _fail(self._module, error, self.done, self.current)
+            _leave(1)
 
     def _plan(self) -> Plan:
         plan = self._operation.plan()
@@ -139,8 +165,19 @@ def cluster_session(module: AnsibleModule) -> Iterator[cluster.LibrbdSession]:
     session = cluster.LibrbdSession(connection_of(module.params))
     try:
         yield session
+    except SystemExit as end:
+        # The answer is given. A connection to a cluster that is silent cannot be ended, the process can.
+        if not session.close():
+            _leave(end.code)
+        raise
     finally:
         session.close()
+
+
+def _leave(code: object) -> NoReturn:
+    """End the process at once, whatever its threads wait for."""
+    sys.stdout.flush()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def connection_of(params: Mapping[str, Any]) -> connection.Connection:

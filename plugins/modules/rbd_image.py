@@ -395,7 +395,7 @@ def main() -> None:
     with _module.cluster_session(module) as session:
         sources = HostImageSources(session, HostCommands())
         stores = Stores(LibrbdImages(session), LibrbdImageChanges(session), sources, progress)
-        _module.execute(module, ImageOperation(module, stores, _ITEM), progress)
+        _module.execute(module, ImageOperation(module, stores, _ITEM), progress, session=session)
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ def main() -> None:
     }
     module = AnsibleModule(supports_check_mode=True, **arguments)
     with _module.cluster_session(module) as session:
-        _module.execute(module, MapOperation(module, session, _ITEM))
+        _module.execute(module, MapOperation(module, session, _ITEM), session=session)
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ def main() -> None:
     )
     _module.require_bindings()
     with _module.cluster_session(module) as session:
-        _module.execute(module, MapInfoOperation(module, session, _ITEM))
+        _module.execute(module, MapInfoOperation(module, session, _ITEM), session=session)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ def main() -> None:
     module = AnsibleModule(supports_check_mode=True, **arguments)
     _module.require_bindings()
     with _module.cluster_session(module) as session:
-        _module.execute(module, PoolOperation(module, ClusterPools(session), _ITEM))
+        _module.execute(module, PoolOperation(module, ClusterPools(session), _ITEM), session=session)
 
 
 if __name__ == "__main__":

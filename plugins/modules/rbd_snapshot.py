@@ -256,7 +256,7 @@ def main() -> None:
     _module.require_bindings()
     with _module.cluster_session(module) as session:
         operation = SnapshotOperation(module, LibrbdSnapshots(session), _ITEM)
-        _module.execute(module, operation, for_module(module))
+        _module.execute(module, operation, for_module(module), session=session)
 
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ def main() -> None:
     _module.require_bindings()
     with _module.cluster_session(module) as session:
         stores = Stores(MonitorUsers(session), LibrbdNamespaces(session))
-        _module.execute(module, UserOperation(module, stores, _ITEM))
+        _module.execute(module, UserOperation(module, stores, _ITEM), session=session)
 
 
 if __name__ == "__main__":

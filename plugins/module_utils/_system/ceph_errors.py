@@ -62,10 +62,7 @@ def explain(what: str, error: Any, spec: ImageSpec, to: Connection) -> RbdError:
         return Overtaken(what, "there is no such image any more", "Another run may have removed it; run again.")
     code = abs(getattr(error, "errno", 0) or 0)
     if code == errno.ETIMEDOUT:
-        cause = f"the cluster did not answer within {to.timeout} seconds"
-        return ClusterSilent(
-            what, cause, "Check its health (ceph -s, ceph osd tree), and whether it is full (ceph df)."
-        )
+        return unanswered(what, to)
     if code == errno.EEXIST:
         return Overtaken(what, "another run has created it at this very moment", "Run again.")
     cause, advice = _CAUSES.get(code, ("{error}", "Look at the cluster's health and at 'rbd info {spec}'."))
@@ -73,6 +70,12 @@ def explain(what: str, error: Any, spec: ImageSpec, to: Connection) -> RbdError:
         cause, advice = _lacking(spec)
     words = {"error": error, "spec": spec, "head": spec.head, "pool": spec.pool, "user": f"client.{to.user}"}
     return RbdError(what, cause.format(**words), advice.format(**words))
+
+
+def unanswered(what: str, to: Connection) -> ClusterSilent:
+    """The cluster has said nothing for the time-out."""
+    cause = f"the cluster did not answer within {to.timeout} seconds"
+    return ClusterSilent(what, cause, "Check its health (ceph -s, ceph osd tree), and whether it is full (ceph df).")
 
 
 _CAUSES = {

@@ -20,6 +20,7 @@ from . import image_use
 from .bindings import rados, rbd
 from .ceph_errors import CommandRefused, NoImage, explain, refused_command
 from .connection import Connection, configured_fsid, connect
+from .heartbeat import Heartbeat
 
 
 class ClusterSession(Protocol):
@@ -51,24 +52,43 @@ class ClusterSession(Protocol):
         """
 
 
+# What the heartbeat asks for; librbd keeps a pool's list of images in it.
+_DIRECTORY = "rbd_directory"
+
+
 class LibrbdSession:
-    """The real cluster. Connects when first asked; may be used by several threads."""
+    """The real cluster. Connects when first asked; may be used by several threads.
+
+    :ivar heartbeat: asks whether the cluster still answers, from the first use of a pool to the end.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._handle: Any = None
         self._contexts: dict[tuple[str, str], Any] = {}
         self._lock = threading.RLock()
+        self._pulse: Any = None
+        self._waiting: list[str] = []
+        self.heartbeat = Heartbeat(self._answers, lambda: self._waiting[-1] if self._waiting else None)
         self._may_blocklist = False
 
-    def close(self) -> None:
-        """End the connection, if there is one."""
+    def close(self) -> bool:
+        """End the connection, if there is one.
+
+        :returns: whether it has ended. While the cluster is silent it cannot, and only the process can end.
+        """
+        if not self.heartbeat.stop():
+            return False
+        if self._pulse is not None:
+            self._pulse.close()
+            self._pulse = None
         for ioctx in self._contexts.values():
             ioctx.close()
         self._contexts = {}
         if self._handle is not None:
             self._handle.shutdown()
             self._handle = None
+        return True
 
     def fsid(self) -> str:
         if self._handle is None:
@@ -146,10 +166,13 @@ class LibrbdSession:
     @contextlib.contextmanager
     def pool(self, spec: ImageSpec, what: str) -> Iterator[Any]:
         """A pool's ``rados.Ioctx`` in the spec's namespace; librados' and librbd's errors become sentences."""
+        self._waiting.append(what)
         try:
             yield self._context(spec, what)
         except (rados.Error, rbd.Error) as error:
             raise explain(what, error, spec, self.connection) from error
+        finally:
+            self._waiting.remove(what)
 
     @contextlib.contextmanager
     def open(self, spec: ImageSpec, what: str, read_only: bool = True, image_id: str | None = None) -> Iterator[Any]:
@@ -197,6 +220,14 @@ class LibrbdSession:
             "Grant it 'profile rbd-read-only' for that pool, too, beside the capabilities that it has: ceph auth caps.",
         )
 
+    def _answers(self) -> bool:
+        """Whether the cluster answers within the time-out; that there is no such object, or no right, is an answer."""
+        try:
+            self._pulse.stat(_DIRECTORY)
+        except rados.Error as error:
+            return bool(error.errno != errno.ETIMEDOUT)
+        return True
+
     def _open_pool(self, spec: ImageSpec, what: str) -> Any:
         try:
             return self.connected().open_ioctx(spec.pool)
@@ -211,6 +242,9 @@ class LibrbdSession:
         with self._lock:
             if key not in self._contexts:
                 ioctx = self._open_pool(spec, what)
+                if self._pulse is None:
+                    self._pulse = self._open_pool(spec, what)
+                    self.heartbeat.start()
                 ioctx.set_namespace(spec.namespace)
                 # Without it librados waits for space, and even a removal would. The OSDs then refuse what
                 # would take more space, and nothing else (PrimaryLogPG::prepare_transaction()).
