@@ -35,6 +35,11 @@ export LC_ALL PATH
 
 opened=/dev/mapper/$name
 
+# As rbdmap itself tells what it has done.
+tell() {
+    logger -p daemon.debug -t rbdmap -- "$1"
+}
+
 fail() {
     logger -p daemon.err -t rbdmap -- "Cannot $1"
     if [ -t 2 ]; then
@@ -59,6 +64,7 @@ open_it() {
     # shellcheck disable=SC2086  # without a mode there is to be no argument for it
     said=$(cryptsetup open --batch-mode --type luks $mode --key-file "$key_file" "$1" "$name" 2>&1) ||
         fail "open $image ($1): $said Check the key in $key_file, then run: $0 map $1."
+    tell "Opened '$image' as '$opened'"
 }
 
 mount_it() {
@@ -66,14 +72,17 @@ mount_it() {
         return
     fi
     said=$(mount "$opened" 2>&1) || fail "mount $image ($opened): $said. Check its line in fstab, then run: $0 map $1."
+    tell "Mounted '$opened'"
 }
 
 close_it() {
     advice="Stop what uses it; it is left as it is."
     while is_mounted; do
         said=$(umount "$opened" 2>&1) || fail "unmount $image ($opened): $said. $advice"
+        tell "Unmounted '$opened'"
     done
     said=$(cryptsetup close "$name" 2>&1) || fail "close $image ($opened): $said $advice"
+    tell "Closed '$image'"
 }
 
 if [ "$#" != 2 ]; then

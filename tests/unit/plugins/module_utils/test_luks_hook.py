@@ -81,8 +81,16 @@ class Host:
 
     @property
     def logged(self) -> str:
-        lines = (self.place / "ran").read_text().split("logger ")
-        return lines[1].strip() if len(lines) > 1 else ""
+        """What it complained about."""
+        lines = (self.place / "ran").read_text().split("logger ")[1:]
+        return "".join(line.strip() for line in lines if line.startswith("-p daemon.err"))
+
+    @property
+    def told(self) -> list[str]:
+        """What it said to have done."""
+        note = "logger -p daemon.debug -t rbdmap -- "
+        lines = (self.place / "ran").read_text().splitlines()
+        return [line.removeprefix(note) for line in lines if line.startswith(note)]
 
 
 @pytest.fixture
@@ -100,6 +108,7 @@ class TestMap:
         host.put(fstab="")
         assert host.run("map", host.link).returncode == 0
         assert host.ran == [open_words(host), f"mount {OPENED}"]
+        assert host.told == [f"Opened 'data/team/app-one' as '{OPENED}'", f"Mounted '{OPENED}'"]
 
     def test_again_does_nothing(self, host: Host) -> None:
         host.put(fstab="")
@@ -154,6 +163,7 @@ class TestUnmap:
         host.put(below=str(host.place / "rbd0"), mounts="one\ntwo\n")
         assert host.run("unmap", host.link).returncode == 0
         assert host.ran == [f"umount {OPENED}", f"umount {OPENED}", f"cryptsetup close {NAME}"]
+        assert host.told == [f"Unmounted '{OPENED}'"] * 2 + ["Closed 'data/team/app-one'"]
 
     def test_what_is_not_open_needs_nothing(self, host: Host) -> None:
         assert host.run("unmap", host.link).returncode == 0
