@@ -177,6 +177,11 @@ class LoopbackCluster:
             daemon.resume()
         self._wait()
 
+    def kill(self, kind: str) -> None:
+        """End the daemons of a kind for good, with all that they keep in memory."""
+        for daemon in self._of_kind(kind):
+            daemon.kill()
+
     def until(self, condition: Callable[[], bool], timeout: float = 60) -> None:
         """Wait until a condition holds that the cluster reaches by itself, for example that a full pool says so.
 

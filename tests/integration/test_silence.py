@@ -1,0 +1,158 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster that falls silent in the middle of a run ends that run in time, and the next run completes its work."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loopback.cluster import LoopbackCluster
+from loopback.modules import Module, Modules, Result
+from loopback.site import Site
+
+TIMEOUT = 3
+# By how much a run may outlive its time-out.
+MORE = 5
+GOLDEN = "golden"
+
+Check = Callable[[LoopbackCluster, str], bool]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run does to some images.
+
+    :ivar images: how many; enough of them to be in the middle of it when that can be seen from outside.
+    :ivar options: of the module.
+    :ivar begun: whether the first of them is done.
+    :ivar prepared: what has to be there first.
+    """
+
+    module: str
+    images: int
+    options: dict[str, Any]
+    begun: Check
+    prepared: str = ""
+
+
+def _first(cluster: LoopbackCluster, namespace: str) -> dict[str, Any]:
+    return dict(cluster.json("rbd", "info", f"{namespace}/0"))
+
+
+def _is_there(cluster: LoopbackCluster, namespace: str) -> bool:
+    return bool(set(cluster.json("rbd", "ls", namespace)) - {GOLDEN})
+
+
+WORKS = {
+    "create": Work("rbd_image", 400, {"size": "8M"}, _is_there),
+    "clone": Work("rbd_image", 100, {}, _is_there, "parent"),
+    "grow": Work("rbd_image", 20, {"size": "16M"}, lambda *at: _first(*at)["size"] == 16 << 20, "images"),
+    "remove": Work(
+        "rbd_image",
+        20,
+        {"state": "absent"},
+        lambda cluster, namespace: len(cluster.json("rbd", "ls", namespace)) < 20,
+        "images",
+    ),
+    "flatten": Work("rbd_image", 20, {"flatten": True}, lambda *at: "parent" not in _first(*at), "clones"),
+    "snapshot": Work(
+        "rbd_snapshot",
+        20,
+        {"snapshot": "one"},
+        lambda cluster, namespace: bool(cluster.json("rbd", "snap", "ls", f"{namespace}/0")),
+        "images",
+    ),
+}
+
+
+def options_of(work: Work, cluster: LoopbackCluster, namespace: str, module: Modules) -> dict[str, Any]:
+    """The options of the run, once everything is there that it works on."""
+    named = {"images": [{"image": f"{namespace}/{number}"} for number in range(work.images)]}
+    parent = {"parent": f"{namespace}/{GOLDEN}@one"}
+    if work.prepared in ("parent", "clones"):
+        cluster.rbd("create", f"{namespace}/{GOLDEN}", "--size", "8M")
+        cluster.rbd("bench", "--io-type", "write", "--io-total", "8M", f"{namespace}/{GOLDEN}")
+        cluster.rbd("snap", "create", f"{namespace}/{GOLDEN}@one")
+        cluster.rbd("snap", "protect", f"{namespace}/{GOLDEN}@one")
+    if work.prepared in ("images", "clones"):
+        prepared = module("rbd_image")({**named, **(parent if work.prepared == "clones" else {"size": "8M"})})
+        assert not prepared.failed, prepared.msg
+    return {**named, **work.options, **(parent if work.prepared == "parent" else {})}
+
+
+def cut_off(
+    run: Callable[[], Result], begun: Callable[[], bool], cluster: LoopbackCluster, silence: Callable[[], None]
+) -> tuple[Result, float]:
+    """What the run says where the cluster falls silent in the middle of it, and after how many seconds."""
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run)
+        cluster.until(lambda: running.done() or begun())
+        silence()
+        begin = time.monotonic()
+        result = running.result()
+    return result, time.monotonic() - begin
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_osds_that_stop_in_the_middle(name: str, cluster: LoopbackCluster, namespace: str, module: Modules) -> None:
+    work = WORKS[name]
+    options = options_of(work, cluster, namespace, module)
+    run = functools.partial(module(work.module), {**options, "connect_timeout": TIMEOUT})
+
+    try:
+        result, took = cut_off(run, lambda: work.begun(cluster, namespace), cluster, lambda: cluster.pause("osd"))
+    finally:
+        cluster.resume("osd")
+
+    assert result.failed, "it was done before the OSDs stopped"
+    assert f"the cluster did not answer within {TIMEOUT} seconds" in result.msg
+    assert took < TIMEOUT + MORE
+    figure = f"{name}: ended {took:.1f} s after the cluster fell silent, with {len(result.actions)} actions done"
+    print(figure)  # noqa: T201  # the figure that is measured here
+    mended = module(work.module)(options)
+    assert not mended.failed, mended.msg
+    assert len(mended.actions) <= work.images - len(result.actions)
+    again = module(work.module)(options)
+    assert (again.failed, again.changed) == (False, False), again.msg
+
+
+def test_a_run_that_reads_many_images_waits_once(cluster: LoopbackCluster, namespace: str, module: Modules) -> None:
+    named = {"images": [{"image": f"{namespace}/{number}"} for number in range(200)]}
+    assert not module("rbd_image")({**named, "size": "8M"}).failed
+    run = functools.partial(module("rbd_info"), {**named, "connect_timeout": TIMEOUT})
+    begin = time.monotonic()
+
+    try:
+        # It takes longer than this to read them.
+        result, took = cut_off(run, lambda: time.monotonic() > begin + 0.5, cluster, lambda: cluster.pause("osd"))
+    finally:
+        cluster.resume("osd")
+
+    assert result.failed, "it had read them all before the OSDs stopped"
+    assert took < TIMEOUT + MORE
+    assert not module("rbd_info")(named).failed
+
+
+@pytest.mark.parametrize("kind", ["mon", "osd"])
+def test_daemons_that_are_killed_in_the_middle(kind: str, tmp_path: Path, site: Site, system_python: str) -> None:
+    with LoopbackCluster(tmp_path / "cluster", python=system_python) as cluster:
+        cluster.ceph("osd", "pool", "create", "rbd")
+        cluster.rbd("pool", "init", "rbd")
+        connection = {"conf": str(cluster.conf), "keyring": str(cluster.admin_keyring), "connect_timeout": TIMEOUT}
+        run = functools.partial(
+            Module("rbd_image", site, system_python, connection),
+            {"images": [{"image": f"rbd/{number}"} for number in range(400)], "size": "8M"},
+        )
+
+        result, took = cut_off(run, lambda: _is_there(cluster, "rbd"), cluster, lambda: cluster.kill(kind))
+
+    # Without monitors the OSDs go on, and so does the run.
+    assert result.failed == (kind == "osd"), result.msg
+    assert took < TIMEOUT + MORE
