@@ -206,7 +206,7 @@ def main() -> None:
     arguments["argument_spec"] = {**_argspec.CLUSTER, **arguments["argument_spec"]}
     module = AnsibleModule(supports_check_mode=True, **arguments)
     with _module.cluster_session(module) as session:
-        _module.execute(module, LuksOperation(module, session, _ITEM))
+        _module.execute(module, LuksOperation(module, session, _ITEM), session=session)
 
 
 if __name__ == "__main__":
