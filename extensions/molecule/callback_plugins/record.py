@@ -22,7 +22,7 @@ description:
 """
 
 
-KEPT = ("changed", "failed", "actions", "diff", "msg", "failures", "warnings")
+KEPT = ("changed", "failed", "actions", "diff", "drift", "msg", "failures", "warnings")
 
 
 class CallbackModule(CallbackBase):
