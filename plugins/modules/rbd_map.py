@@ -16,7 +16,9 @@ description:
     from which the C(rbdmap) service maps them at boot.
   - Never maps an image for writing that another client has open, unless O(shared=true). Before it maps, it makes sure
     that the user may take over the lock of a client that died.
-  - Never unmaps a device that is mounted or otherwise in use, and never the image of another cluster
+  - Never unmaps a device that is mounted or otherwise in use. That is refused before anything is changed, and the error
+    names the processes, device-mapper, md and loop devices, swap, and mounts in other namespaces that use it.
+  - Never unmaps the image of another cluster
     or pool that has the same name.
   - A line that rbdmap cannot read is kept byte for byte, and reported with its number. A value that rbdmap
     would read differently from what is meant is refused.
