@@ -15,7 +15,7 @@ import pytest
 Rows = list[dict[str, Any]]
 
 ON_THE_MOUNT = (
-    r"process \d+ \(python3: open /srv/busy/app/opened, .*working directory /srv/busy/app, mapped /srv/busy/app/mapped\)",
+    r"process \d+ \(python3: open /srv/busy/app/opened, .*working directory /srv/busy/app, mapped .*/mapped\)",
     r"busy-inside, mounted inside it at /srv/busy/app/inside",
     r"the mount at /srv/busy/app in the mount namespace of process \d+ \(python3\)",
     r"loop\d+, which shows /srv/busy/app/disk",

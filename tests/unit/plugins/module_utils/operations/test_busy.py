@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
-from ansible_collections.cephclient.rbd.plugins.module_utils._holders import Handle
+from ansible_collections.cephclient.rbd.plugins.module_utils._holders import Handle, Surroundings
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.fstab import FstabOperation
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map import MapOperation
@@ -121,3 +121,9 @@ class TestUnmap:
         host.kernel.unmap = busy  # type: ignore[method-assign]  # as the kernel would
         end = run(MapOperation, host, images(image="app", state=state))
         assert end.result["msg"] == "Cannot unmap rbd/app (/dev/rbd0): the device is busy. Stop what uses it."
+
+    @pytest.mark.parametrize("check", [True, False])
+    def test_only_check_mode_counts_on_an_earlier_task(self, host: FakeHost, state: str, check: bool) -> None:
+        host.holders.around = Surroundings((), alive=(("ext4", "rbd0"),))
+        end = run(MapOperation, host, images(image="app", state=state), check=check)
+        assert end.failed == (not check)
