@@ -35,6 +35,7 @@ options:
   connect_timeout:
     description:
       - Seconds that the cluster has to answer. One that does not is an error after that time, never a hang.
+      - They count from its last answer, so that an operation may take longer while the cluster is at work on it.
     type: int
     default: 30
 """
