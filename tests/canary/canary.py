@@ -31,7 +31,7 @@ TRACING = Path("/sys/kernel/tracing")
 INSTANCE = TRACING / "instances/canary"
 
 # The kernel records so many arguments, and so many variables, of a program; an event holds so many of them.
-STRINGS = 80
+STRINGS = 48
 PER_EVENT = 8
 BUFFER_KIB = 4096
 
