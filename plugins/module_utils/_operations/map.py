@@ -10,7 +10,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _mapping, _module, _plan
-from .._errors import ClusterUnprepared, RbdError
+from .._errors import ClusterSilent, ClusterUnprepared, Overtaken, RbdError
 from .._features import FEATURES
 from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
@@ -20,6 +20,7 @@ from .._map_options import MapOptions
 from .._mountinfo import Mount
 from .._rbdmap_file import RbdmapEntry
 from .._system import cluster
+from .._system.command import TimedOut
 from . import _ports
 from ._answer import require_answer
 from ._busy import Busy
@@ -181,14 +182,29 @@ class MapOperation:
 
         What is not what was meant, or is there in spite of an error, is unmapped again.
         """
-        before = self._kernel.devices()
         try:
             path = self._kernel.map(action.entry.image, action.entry.argv(), self._connection.timeout)
             self._require_meant(action, path)
+        except Overtaken:
+            raise
+        except TimedOut as error:
+            raise self._given_up(action) from error
         except RbdError as error:
-            # A map that was given up after its time may still have come to pass.
-            new = [device for device in mapped_as(self._kernel.devices(), action.entry.image) if device not in before]
-            raise self._undone(error, new) from error
+            raise self._undone(error, self._mapped_in_spite(action)) from error
+
+    def _mapped_in_spite(self, action: _mapping.MapImage) -> tuple[KrbdDevice, ...]:
+        """The mappings of the image; there was none when it was to be mapped."""
+        return mapped_as(self._kernel.devices(), action.entry.image)
+
+    def _given_up(self, action: _mapping.MapImage) -> RbdError:
+        """What to say of a map that took too long. It is not undone: that would take as long."""
+        found = [device.path for device in self._mapped_in_spite(action)]
+        state = f"It is mapped as {found[0]} all the same" if found else "It is not mapped"
+        return ClusterSilent(
+            f"map {action.subject}",
+            f"the cluster has left the kernel without an answer for {self._connection.timeout} seconds",
+            f"{state}. Check the cluster's health and the kernel log, then run again.",
+        )
 
     def _require_meant(self, action: _mapping.MapImage, path: str) -> None:
         found = [device for device in self._kernel.devices() if device.path == path]
@@ -204,7 +220,7 @@ class MapOperation:
             use = self._session.use_of(action.entry.image).without(found[0].client)
             require_writable(f"map {action.subject}", action.entry.image, use, shared=False)
 
-    def _undone(self, error: RbdError, devices: list[KrbdDevice]) -> RbdError:
+    def _undone(self, error: RbdError, devices: tuple[KrbdDevice, ...]) -> RbdError:
         """The error, with what became of the mappings that were made in spite of it."""
         for device in devices:
             try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cephclient.rbd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lock under which files of a directory are replaced: it outlives their renaming and leaves nothing behind."""
+"""The lock of a directory: it outlives the renaming of the files in it, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LOCKS = "/proc/locks"
 
 
 @contextlib.contextmanager
-def locked(directory: str, path: str) -> Iterator[int]:
+def locked(directory: str, what: str) -> Iterator[int]:
     """Hold the lock of a directory within the block.
 
     The kernel drops it when its holder dies, however that happens.
 
-    :param path: the file that is to be written, for the error.
+    :param what: what shall be done under it, as for :class:`RbdError`.
     :returns: a descriptor of the directory.
     :raises RbdError: another process holds it for too long; the error names that one.
     """
@@ -35,7 +35,7 @@ def locked(directory: str, path: str) -> Iterator[int]:
         while not _try_lock(descriptor):
             if time.monotonic() > deadline:
                 raise RbdError(
-                    f"write {path}",
+                    what,
                     f"{_holder(descriptor)} has held the lock of {directory} for {LOCK_TIMEOUT:g} seconds",
                     "Wait for it to end, then run again.",
                 )

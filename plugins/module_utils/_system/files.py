@@ -80,7 +80,7 @@ class HostFiles:
         target = os.path.realpath(path)
         directory = os.path.dirname(target)
         try:
-            with locked(directory, path) as place:
+            with locked(directory, f"write {path}") as place:
                 edit_file(target, place, change_bytes, mode)
         except OSError as error:
             raise _unwritten(path, target, error) from error

@@ -12,12 +12,17 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .._crypt_device import CryptDevice
-from .._errors import RbdError
+from .._errors import Overtaken, RbdError
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice, mapped_as, parse_devno
 from .command import CommandRunner
+from .directory_lock import locked
 
 BUS = "/sys/bus/rbd"
+
+# Its lock is held while an image is mapped: the kernel maps one twice, if it is asked twice, and only warns of it.
+# The unit's program holds it, too (roles/rbdmap/files/rbdmap_unit.py).
+RUN = "/run/cephclient.rbd"
 
 # The unit of all sizes below /sys/block, whatever a device's own sectors are.
 SECTOR = 512
@@ -55,6 +60,8 @@ class KernelRbd(Protocol):
         :param argv: the arguments of ``rbd device map``.
         :param timeout: seconds that the kernel may take.
         :returns: the device, for example ``/dev/rbd0``.
+        :raises Overtaken: it has been mapped meanwhile.
+        :raises TimedOut: the kernel was given up; it may still map the image.
         :raises RbdError: it could not be mapped.
         """
 
@@ -99,7 +106,11 @@ class HostKrbd:
             return None
 
     def map(self, spec: ImageSpec, argv: Sequence[str], timeout: float) -> str:
-        done = self._commands.run(["rbd", "device", "map", *argv], timeout)
+        os.makedirs(RUN, mode=0o700, exist_ok=True)
+        with locked(RUN, f"map {spec}"):
+            if mapped_as(self.devices(), spec):
+                raise Overtaken(f"map {spec}", "another run has mapped it in this very moment", "Run again.")
+            done = self._commands.run(["rbd", "device", "map", *argv], timeout)
         if done.rc != 0:
             cause = _CAUSES.get(done.rc, done.complaint)
             raise RbdError(

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnprepared, RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnprepared, Overtaken, RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._features import FEATURES
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Watcher
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_report import Lock
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map import MapOperation
+from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import TimedOut
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.running import ritual, run
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import (
@@ -243,7 +244,7 @@ def test_a_map_that_failed_but_came_to_pass_is_undone(host: FakeHost) -> None:
 
     def late(*arguments: Any) -> str:
         original(*arguments)
-        raise RbdError("map rbd/app", "it did not end within 30 seconds and was stopped", "Look at the cluster.")
+        raise RbdError("map rbd/app", "udev has made no link", "Look at the cluster.")
 
     host.kernel.map = late  # type: ignore[method-assign]  # as `rbd device map` can end
     end = run(MapOperation, host, options(image="app"))
@@ -302,3 +303,34 @@ def test_features_are_taken_only_from_an_image_that_nobody_has_open(host: FakeHo
     host.cluster.images["rbd/app"] = journaling
     assert ritual(MapOperation, host, wish).done[0] == ("disable_features", "rbd/app")
     assert host.cluster.images["rbd/app"].features == FEATURES["exclusive-lock"]
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_map_that_took_too_long_is_told_and_left(host: FakeHost, mapped: bool) -> None:
+    # To undo it would take the answer of the cluster that has just not come.
+    original = host.kernel.map
+
+    def slow(*arguments: Any) -> str:
+        if mapped:
+            original(*arguments)
+        raise TimedOut("run rbd device map rbd/app", "it did not end within 30 seconds and was stopped")
+
+    host.kernel.map = slow  # type: ignore[method-assign]  # as it would happen
+    end = run(MapOperation, host, options({"image": "app"}, {"image": "log"}))
+    assert "has left the kernel without an answer for 30 seconds" in end.result["msg"]
+    assert ("It is mapped as /dev/rbd0 all the same." in end.result["msg"]) == mapped
+    assert ("It is not mapped." in end.result["msg"]) != mapped
+    assert (len(host.kernel.mapped), host.files.texts) == (int(mapped), {})
+
+
+def test_what_another_run_has_mapped_is_not_undone(host: FakeHost) -> None:
+    original = host.kernel.map
+
+    def overtaken(*arguments: Any) -> str:
+        original(*arguments)
+        raise Overtaken("map rbd/app", "another run has mapped it in this very moment", "Run again.")
+
+    host.kernel.map = overtaken  # type: ignore[method-assign]  # the race, as it would happen
+    end = run(MapOperation, host, options(image="app"))
+    assert (end.failed, end.done) == (False, [("edit_file", PATH)])
+    assert len(host.kernel.mapped) == 1

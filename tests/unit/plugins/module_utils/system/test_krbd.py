@@ -16,6 +16,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._crypt_device impor
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import KrbdDevice
+from ansible_collections.cephclient.rbd.plugins.module_utils._system import krbd
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.krbd import HostKrbd
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeCommands
@@ -195,11 +196,20 @@ class TestMap:
         ("rc", "cause"),
         [(6, "does not support a feature"), (110, "did not answer the kernel in time"), (5, "rbd: sorry")],
     )
-    def test_a_refusal_is_explained(self, rc: int, cause: str) -> None:
-        krbd = HostKrbd(FakeCommands(Completed(rc, "", "rbd: sorry\n")))
+    def test_a_refusal_is_explained(self, rc: int, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(krbd, "RUN", str(tmp_path / "run"))
+        kernel = HostKrbd(FakeCommands(Completed(rc, "", "rbd: sorry\n")))
         with pytest.raises(RbdError, match=f"^Cannot map rbd/app: .*{cause}.*exit code {rc}") as refused:
-            krbd.map(APP, ["rbd/app"], 30)
+            kernel.map(APP, ["rbd/app"], 30)
         assert is_sentence(refused.value)
+
+    def test_what_another_run_has_mapped_meanwhile_is_not_mapped_twice(self, tmp_path: Path) -> None:
+        put(tmp_path, device())
+        kind, message = seen_in(tmp_path, lambda krbd: krbd.map(APP, ["rbd/app"], 30))  # type: ignore[misc]  # an error
+        assert (kind, message.partition(". ")[0]) == (
+            "Overtaken",
+            "Cannot map rbd/app: another run has mapped it in this very moment",
+        )
 
 
 class TestUnmap:
