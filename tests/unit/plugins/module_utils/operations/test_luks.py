@@ -207,6 +207,18 @@ class TestKey:
         assert (host.files.texts, host.luks.log) == ({KEY_FILE: "theirs"}, [])
         assert "theirs" not in everything(end)
 
+    def test_one_that_another_run_has_just_placed_is_not_replaced(self, host: Host) -> None:
+        make_directory = host.files.make_directory
+
+        def meanwhile(path: str, mode: int) -> None:
+            host.with_key("theirs")
+            make_directory(path, mode)
+
+        host.files.make_directory = meanwhile  # type: ignore[method-assign]  # the race, as it would happen
+        end = run(LuksOperation, host, options(image="app", key=CANARY))
+        assert "holds another one" in end.result["msg"]
+        assert (host.files.texts[KEY_FILE], host.luks.log) == ("theirs", [])
+
     def test_an_empty_file_or_key_is_no_key(self, host: Host) -> None:
         assert "is empty" in run(LuksOperation, host, options(image="app", key="")).result["msg"]
         host.with_key("")
