@@ -1,0 +1,264 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What rbdmap.service runs, around the shipped rbdmap script: which images it lets through, and what it does beside."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ansible_collections.cephclient.rbd.plugins.module_utils._luks_hook import MARK
+from ansible_collections.cephclient.rbd.plugins.module_utils._rbdmap_script import argv
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.test_rbdmap_oracle import script
+
+__all__ = ["script"]  # the fixture: rbdmap as it is shipped
+
+FILES = Path(__file__).resolve().parents[3] / "roles/rbdmap/files"
+USER = "id=app,keyring=/etc/ceph/k"
+
+# In place of the commands; the devices are plain files.
+RBD = """#!/bin/sh
+echo "$*" >> "$PLACE/calls"
+case $3 in
+    *hangs) sleep 60 ;;
+    *broken) echo "rbd: sysfs write failed" >&2; exit 6 ;;
+esac
+mkdir -p "$PLACE/devices/$(dirname "$3")"
+: > "$PLACE/devices/$3"
+echo /dev/rbd7
+"""
+MOUNT = """#!/bin/sh
+[ "$1" = --fake ] && exit 1
+echo "mount $*" >> "$PLACE/calls"
+case $1 in *sick*) echo "mount: wrong fs type." >&2; exit 32 ;; esac
+"""
+
+
+class FakeClusters:
+    """Who watches each image, look for look; the last look counts for all further ones."""
+
+    def __init__(self, looks: dict[str, list[object]]) -> None:
+        self.looks = looks
+        self.asked: list[tuple[str, ...]] = []
+
+    def watchers(self, spec: str, words: Sequence[str]) -> list[tuple[str, str]]:
+        self.asked.append((spec, *words))
+        looks = self.looks.get(spec, [[]])
+        look = looks.pop(0) if len(looks) > 1 else looks[0]
+        if isinstance(look, Exception):
+            raise look
+        assert isinstance(look, list)
+        return look
+
+
+class Unit:
+    """The program, with files and commands of its own."""
+
+    def __init__(self, module: ModuleType, place: Path) -> None:
+        self.module = module
+        self.place = place
+        self.clusters = FakeClusters({})
+
+    def run(self, lines: str, looks: dict[str, list[object]] | None = None) -> int:
+        self.module.FILE.write_text(lines, encoding="utf-8")
+        self.clusters = FakeClusters(looks or {})
+        code: int = self.module.Attempt(self.module.read_lines(), self.clusters).run()
+        return code
+
+    def map_by_hand(self, spec: str) -> None:
+        device = self.place / "devices" / spec
+        device.parent.mkdir(parents=True, exist_ok=True)
+        device.touch()
+
+    @property
+    def calls(self) -> list[str]:
+        return (self.place / "calls").read_text(encoding="utf-8").splitlines()
+
+    @property
+    def mapped(self) -> list[str]:
+        return [call.split()[2] for call in self.calls if call.startswith("device map ")]
+
+
+@pytest.fixture
+def unit(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
+    spec = importlib.util.spec_from_file_location("rbdmap_unit", FILES / "rbdmap_unit.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "rbdmap_unit", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "RBDMAP", str(script))
+    for name in ("FILE", "DEVICES", "HOOKS", "FSTAB", "MOUNTS"):
+        monkeypatch.setattr(module, name, tmp_path / name.lower())
+    monkeypatch.setattr(module.Line, "mapped", property(lambda line: line.device.exists()))
+    monkeypatch.setattr(module, "kernel_clients", lambda: {"client.1"})
+    for name, text in {"rbd": RBD, "mount": MOUNT, "logger": "#!/bin/sh\n"}.items():
+        command = tmp_path / "bin" / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(text, encoding="utf-8")
+        command.chmod(0o755)
+    for name in ("fstab", "mounts", "calls"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    return Unit(module, tmp_path)
+
+
+FOREIGN = [("client.9", "192.0.2.9:0/77")]
+PREDECESSOR = [("client.8", "127.0.0.1:0/66")]
+
+
+class TestGate:
+    def test_every_image_is_asked_for_with_what_rbdmap_makes_of_its_line(self, unit: Unit) -> None:
+        lines = [f"# note {USER}", f"one\t{USER}", f"p/n/two {USER},options='queue_depth=8,lock_on_read' # x", "p/t@s"]
+        assert unit.run("\n".join(lines) + "\n") == 0
+        assert unit.clusters.asked == [argv(line) for line in lines if argv(line)]
+        assert unit.mapped == ["rbd/one", "p/n/two", "p/t@s"]
+
+    def test_an_image_that_another_client_writes_to_is_not_mapped_and_the_others_are(
+        self, unit: Unit, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert unit.run(f"p/a {USER}\np/b {USER}\np/c {USER}\n", {"p/b": [FOREIGN]}) == 1
+        assert unit.mapped == ["p/a", "p/c"]
+        said = capfd.readouterr().err
+        assert "Cannot map p/b: it is in use by client.9 at 192.0.2.9:0/77." in said
+        assert "2 of 3 images are in place." in said
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            f"p/a {USER} # shared",
+            f"p/a {USER} #shared by two",
+            f"p/a {USER},read-only",
+            f"p/a {USER},options='ro'",
+            f"p/a {USER},options='queue_depth=8,ro'",
+            f"p/a@snap {USER}",
+        ],
+    )
+    def test_who_writes_does_not_matter_to_readers_and_to_shared_images(self, unit: Unit, line: str) -> None:
+        assert unit.run(line + "\n", {line.split(maxsplit=1)[0]: [FOREIGN]}) == 0
+        assert len(unit.mapped) == 1
+
+    @pytest.mark.parametrize(
+        "line", [f"p/a {USER} # is shared", f"p/a {USER} # sharedly", f"p/a {USER},read-only,options='rw'"]
+    )
+    def test_no_other_comment_or_option_lets_a_second_writer_in(self, unit: Unit, line: str) -> None:
+        assert unit.run(line + "\n", {"p/a": [FOREIGN]}) == 1
+        assert unit.mapped == []
+
+    def test_the_kernel_of_this_host_is_no_other(self, unit: Unit) -> None:
+        assert unit.run(f"p/a {USER}\n", {"p/a": [[("client.1", "192.0.2.1:0/1")]]}) == 0
+
+    def test_what_this_host_left_open_in_a_crash_is_waited_for(
+        self, unit: Unit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(unit.module.time, "sleep", lambda _seconds: None)
+        assert unit.run(f"p/a {USER}\n", {"p/a": [PREDECESSOR, PREDECESSOR, []]}) == 0
+        assert unit.mapped == ["p/a"]
+
+    def test_but_not_for_ever(self, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(unit.module, "PREDECESSOR", 0)
+        assert unit.run(f"p/a {USER}\n", {"p/a": [PREDECESSOR]}) == 1
+        assert unit.mapped == []
+
+    def test_a_silent_cluster_is_told_of_once_and_nothing_is_mapped(
+        self, unit: Unit, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        silent = unit.module.Silent("no monitor has answered within 10 seconds")
+        assert unit.run("p/a\np/b\np/c\n", {spec: [silent] for spec in ("p/a", "p/b", "p/c")}) == 1
+        assert unit.mapped == []
+        said = capfd.readouterr().err
+        assert said.count("Cannot map") == 1
+        assert "Cannot map p/a: no monitor has answered within 10 seconds." in said
+
+    def test_an_image_that_does_not_exist_keeps_none_from_being_mapped(
+        self, unit: Unit, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert unit.run("p/a\np/b\n", {"p/a": [unit.module.Refused("[errno 2] RBD image not found")]}) == 1
+        assert unit.mapped == ["p/b"]
+        assert "Cannot map p/a: [errno 2] RBD image not found." in capfd.readouterr().err
+
+
+class TestMap:
+    def test_the_reason_of_a_failed_map_is_told(self, unit: Unit, capfd: pytest.CaptureFixture[str]) -> None:
+        assert unit.run("p/broken\np/b\n") == 1
+        assert unit.mapped == ["p/broken", "p/b"]
+        said = capfd.readouterr().err
+        assert "rbd: sysfs write failed" in said
+        assert "Cannot map p/broken: rbdmap has failed." in said
+
+    def test_an_image_that_takes_too_long_ends_the_attempt(
+        self, unit: Unit, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(unit.module, "STEP", 1)
+        assert unit.run("p/a\np/hangs\np/c\n") == 1
+        assert unit.mapped == ["p/a", "p/hangs"]
+        assert "rbdmap has taken more than 1 seconds for one image" in capfd.readouterr().err
+
+
+class TestWhatRbdmapLeaves:
+    def test_an_image_that_is_mapped_and_not_mounted_is_mounted(self, unit: Unit) -> None:
+        unit.map_by_hand("p/a")
+        fstab = unit.place / "fstab"
+        fstab.write_text(f"{unit.place}/devices/p/a /srv/a\\040b\\011 ext4 noauto,_netdev 0 0\n", encoding="utf-8")
+        assert unit.run("p/a\n") == 0
+        assert unit.calls == ["mount /srv/a b\t"]
+
+    @pytest.mark.parametrize(
+        "line", ["{device} /srv/a ext4 _netdev", "#{device} /srv/a ext4 noauto", "/dev/x /srv/a e noauto"]
+    )
+    def test_what_is_not_its_to_mount_is_left(self, unit: Unit, line: str) -> None:
+        unit.map_by_hand("p/a")
+        text = line.format(device=unit.place / "devices/p/a")
+        (unit.place / "fstab").write_text(text + "\n", encoding="utf-8")
+        assert unit.run("p/a\n") == 0
+        assert unit.calls == []
+
+    def test_what_is_mounted_is_left(self, unit: Unit) -> None:
+        unit.map_by_hand("p/a")
+        device = unit.place / "devices/p/a"
+        (unit.place / "fstab").write_text(f"{device} /srv/a ext4 noauto\n", encoding="utf-8")
+        (unit.place / "mounts").write_text(f"28 1 8:1 / /mnt rw - ext4 {device} rw\n", encoding="utf-8")
+        assert unit.run("p/a\n") == 0
+        assert unit.calls == []
+
+    def test_a_mount_that_fails_is_told_and_tried_again(self, unit: Unit, capfd: pytest.CaptureFixture[str]) -> None:
+        unit.map_by_hand("p/a")
+        fstab = unit.place / "fstab"
+        fstab.write_text(f"{unit.place}/devices/p/a /srv/sick ext4 noauto\n", encoding="utf-8")
+        assert unit.run("p/a\n") == 1
+        said = capfd.readouterr().err
+        assert "mount: wrong fs type." in said
+        assert "Cannot mount p/a: mount has failed with 32" in said
+
+    @pytest.mark.parametrize(("mark", "runs"), [(MARK, 1), ("# another hook", 0)])
+    def test_only_a_hook_that_may_be_run_twice_is_run_again(self, unit: Unit, mark: str, runs: int) -> None:
+        unit.map_by_hand("p/a")
+        hook = unit.place / "hooks/p/a"
+        hook.parent.mkdir(parents=True)
+        hook.write_text(f'#!/bin/sh\n{mark}\necho "hook $*" >> "$PLACE/calls"\n', encoding="utf-8")
+        hook.chmod(0o755)
+        assert unit.run("p/a\n") == 0
+        assert unit.calls == [f"hook map {unit.place}/devices/p/a"] * runs
+
+
+def test_addresses_of_watchers_are_told_local_or_not(unit: Unit) -> None:
+    told = [
+        unit.module.is_local(address) for address in ("127.0.0.1:0/1", "v1:127.0.0.1:0/1", "192.0.2.1:0/1", "-", "")
+    ]
+    assert told == [True, True, False, False, False]
+
+
+def test_the_drop_in_runs_what_the_role_places() -> None:
+    text = (FILES / "cephclient-rbd.conf").read_text(encoding="utf-8")
+    program = "/usr/bin/python3 /usr/local/lib/cephclient.rbd/rbdmap_unit.py"
+    assert f"\nExecStart=\nExecStart={program}\n" in text
+    assert f"\nExecReload=\nExecReload={program}\n" in text
+    assert "ExecStop" not in text
+    assert "\n[Unit]\nStartLimitIntervalSec=0\n" in text
+    assert "\nRestart=on-failure\n" in text
