@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An encrypted image after it has grown and its host has been rebooted, and what was refused before."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from testinfra.host import Host
+
+testinfra_hosts = ["ansible://client1"]
+
+Rows = list[dict[str, Any]]
+
+VARIABLES = yaml.safe_load((Path(__file__).parents[2] / "vars" / "luks.yml").read_text(encoding="utf-8"))
+OPENED = "/dev/mapper/rbd-faults-luks--app"
+MIB = 1 << 20
+HEADER = 16 * MIB
+
+REFUSED = {
+    "faults/luks-ext4": r"Cannot make crypto_LUKS on faults/luks-ext4: it holds ext4 [0-9a-f-]{36}\. ",
+    "faults/luks-detached": r"it holds data [0-9a-f]+ \(without a signature that blkid knows",
+    "faults/luks-app": r"Cannot open /dev/rbd\d+: the key that is given opens none of its key slots",
+}
+
+
+def record() -> str:
+    newest = sorted(Path(os.environ["RECORD_DIRECTORY"]).glob("*-luks.jsonl"))[-1]
+    return newest.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    return [json.loads(line) for line in record().splitlines()]
+
+
+def results(rows: Rows, task: str) -> Rows:
+    return [row["result"] for row in rows if row["task"].endswith(task)]
+
+
+class TestRefusals:
+    def test_each_is_told_and_nothing_is_changed(self, rows: Rows) -> None:
+        (result,) = results(rows, "Ask for what must be refused")
+        said = {failure["item"]: failure["msg"] for failure in result["failures"]}
+        assert list(said) == list(REFUSED)
+        for item, pattern in REFUSED.items():
+            assert re.search(pattern, said[item]), said[item]
+        assert not result["changed"]
+
+    def test_a_key_file_that_is_not_there(self, rows: Rows) -> None:
+        (result,) = results(rows, "Ask for it with a key file that is not there")
+        assert "there is no key file /etc/ceph/luks/luks-none.key, and no key is given. Make one" in result["msg"]
+
+    def test_what_is_mounted_is_not_closed(self, rows: Rows) -> None:
+        (result,) = results(rows, "Ask to close what is mounted")
+        assert f"{OPENED} is mounted at /srv/luks-app" in result["msg"]
+
+
+def test_it_is_encrypted_opened_formatted_and_mounted_in_this_order(rows: Rows) -> None:
+    first = [row["result"]["actions"] for row in rows if row["result"]["actions"]][:5]
+    kinds = [[action["action"] for action in actions] for actions in first]
+    assert kinds == [
+        ["create"],
+        ["map", "edit_file"],
+        ["place_key", "luks_format", "open", "edit_file"],
+        ["mkfs"],
+        ["edit_file", "make_directory", "mount"],
+    ]
+
+
+def test_image_opened_device_and_file_system_grow(rows: Rows) -> None:
+    grown = [row["result"]["actions"] for row in rows if row["result"]["actions"]][5:]
+    assert [[action["action"] for action in actions] for actions in grown] == [
+        ["grow"],
+        ["resize"],
+        ["grow_filesystem"],
+    ]
+    assert grown[2][0]["size"] == 256 * MIB - HEADER
+
+
+class TestAfterTheReboot:
+    def test_it_is_open_and_mounted_with_its_data(self, host: Host) -> None:
+        mount = host.mount_point("/srv/luks-app")
+        assert (mount.exists, mount.device, mount.filesystem) == (True, OPENED, "ext4")
+        assert host.file("/srv/luks-app/data").content_string == "written before the reboot\n"
+
+    def test_it_has_all_the_room(self, host: Host) -> None:
+        assert int(host.check_output(f"blockdev --getsize64 {OPENED}")) == 256 * MIB - HEADER
+
+    def test_what_the_cluster_has_is_encrypted(self, host: Host) -> None:
+        assert host.check_output("blkid --probe -o value -s TYPE /dev/rbd/faults/luks-app") == "crypto_LUKS"
+
+    def test_the_key_is_roots_alone(self, host: Host) -> None:
+        key = host.file(VARIABLES["luks_key_file"])
+        assert (key.user, key.mode, key.content_string) == ("root", 0o600, VARIABLES["luks_key"])
+        assert host.file("/etc/ceph/luks").mode == 0o700
+        assert sorted(host.file("/etc/ceph/luks").listdir()) == ["rbd-faults-luks--app.key"]
+
+    def test_the_shutdown_was_in_order(self, host: Host) -> None:
+        journal = host.check_output("journalctl --boot -1 --no-pager --output cat")
+        device = next(line for line in journal.splitlines() if "pre-unmap hook" in line and "luks-app" in line)
+        number = re.search(r"'/dev/rbd(\d+)'", device)
+        assert number is not None
+        order = [
+            r"Unmounted srv-luks\x2dapp.mount",
+            "Stopping rbdmap.service",
+            "Closed 'faults/luks-app'",
+            f"Unmapped '/dev/rbd{number.group(1)}'",
+            "Stopped rbdmap.service",
+        ]
+        places = [journal.rindex(words) for words in order]
+        assert places == sorted(places), journal
+
+
+def test_the_key_is_told_nowhere(host: Host) -> None:
+    key = VARIABLES["luks_key"]
+    assert key not in record()
+    assert key not in host.check_output("journalctl --no-pager")
+    found = host.run("grep --recursive --files-with-matches --fixed-strings -- '%s' /etc /tmp /var/tmp /run/udev", key)
+    assert found.stdout.split() == [VARIABLES["luks_key_file"]]
