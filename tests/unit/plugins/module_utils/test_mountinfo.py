@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
-from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount, at, parse
+from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount, at, holding, parse
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 
@@ -50,6 +50,20 @@ class TestParsing:
     def test_any_number_of_optional_fields(self, optional: str) -> None:
         (mount,) = parse(f"1 2 0:3 / /m rw {optional}- xfs /dev/x rw\n")
         assert (mount.path, mount.opts, mount.fstype, mount.source) == ("/m", "rw", "xfs", "/dev/x")
+
+    @pytest.mark.parametrize(
+        ("optional", "groups"),
+        [
+            ("", (0, 0)),
+            ("shared:12 ", (12, 0)),
+            ("master:3 ", (0, 3)),
+            ("shared:12 master:3 propagate_from:4 ", (12, 3)),
+            ("unbindable ", (0, 0)),
+        ],
+    )
+    def test_peer_groups(self, optional: str, groups: tuple[int, int]) -> None:
+        (mount,) = parse(f"1 2 0:3 / /m rw {optional}- xfs /dev/x rw\n")
+        assert (mount.shared, mount.master) == groups
 
     def test_escapes(self) -> None:
         (mount,) = parse(r"1 2 0:3 /r\040r /m\011\012\134040\303\251 rw - fuse.a\043 \043s\040s rw,x=\134")
@@ -215,3 +229,12 @@ def test_the_kernel_shows_at_a_path_what_is_seen_there(tmp_path: Path) -> None:
     assert devices[4] == "-"
     assert at(mounts, str(tmp_path / "over/hidden")) is None
     assert at(mounts, str(tmp_path / "over/plain")) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/srv/h/x", 92), ("/srv/h", 92), ("/srv/h/deep/x/y", 93), ("/srv/hx", 26), ("/", 26)]
+)
+def test_a_path_lies_on_the_deepest_mount_above_it(path: str, expected: int) -> None:
+    found = holding(parse(TABLE), path)
+    assert found is not None
+    assert found.mount_id == expected
