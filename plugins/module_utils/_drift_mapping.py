@@ -15,7 +15,7 @@ from ._rbdmap_file import RbdmapEntry
 from ._size import format_size
 
 # Maps and mounts what is not mapped, as at boot.
-MAP_ANEW = "rbdmap map"
+MAP_ANEW = "systemctl reload rbdmap"
 
 # The parameters of a line that the modules write; others keep what they are only until the next run.
 _OWN_PARAMETERS = {"id", "user", "name", "keyring", "options", "read-only", "cluster", "conf", "exclusive"}

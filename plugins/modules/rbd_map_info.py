@@ -187,7 +187,7 @@ drift:
       description: The commands that mend it, in order, where a run does not.
       type: list
       elements: str
-      sample: [umount /srv/app, rbd device unmap /dev/rbd0, rbdmap map]
+      sample: [umount /srv/app, rbd device unmap /dev/rbd0, systemctl reload rbdmap]
 service:
   description: The rbdmap service in systemd's words, with C(name), C(enabled) and C(active).
   returned: success

@@ -33,7 +33,7 @@ from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support 
 )
 
 RELEASE = ("umount /srv/app", "rbd device unmap /dev/rbd0")
-REMAP = (*RELEASE, "rbdmap map")
+REMAP = (*RELEASE, "systemctl reload rbdmap")
 
 
 def answering(**changed: Any) -> Host:
@@ -169,7 +169,7 @@ class TestMapping:
             "umount '/srv/a b'",
             "cryptsetup close rbd-rbd-app",
             "rbd device unmap /dev/rbd0",
-            "rbdmap map",
+            "systemctl reload rbdmap",
         )
 
 
