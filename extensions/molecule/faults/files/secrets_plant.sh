@@ -9,6 +9,12 @@ key=AQBCDEFGAAAAABAAQ0FOQVJZQ0FOQVJZQ0FOQQ
 files=(/tmp/planted /var/tmp/planted /root/.ansible/tmp/planted /etc/fstab~ /etc/ceph/.rbdmap.planted /etc/ceph/rbdmap.bak
     /var/log/planted /run/planted /etc/ceph/ceph.client.faults.keyring~)
 
+# Wait until the program runs in a session of its own: before that, it ends with the terminal of this script.
+await() {
+    until [ "$(ps -o sid= -o comm= -p "$1" | xargs)" = "$1 python3" ]; do sleep 0.1; done
+    echo "$1" >> /run/planted.pids
+}
+
 case $1 in
     plant)
         mkdir -p /root/.ansible/tmp
@@ -22,9 +28,9 @@ case $1 in
         /bin/true "$key"
         KEY=$key /bin/true
         setsid python3 -c 'import time; time.sleep(3600)' "$key" > /dev/null 2>&1 < /dev/null &
-        echo $! > /run/planted.pids
+        await $!
         KEY=$key setsid python3 -c 'import time; time.sleep(3600)' > /dev/null 2>&1 < /dev/null &
-        echo $! >> /run/planted.pids
+        await $!
         ;;
     remove)
         xargs kill < /run/planted.pids
