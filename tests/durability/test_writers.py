@@ -103,7 +103,7 @@ def test_beside_an_editor_that_takes_no_lock_no_reader_sees_half_a_file_and_a_se
         written.append(f"# edit {len(written)}")
         copy.write_text(text + written[-1] + "\n")
         copy.rename(fstab)
-        time.sleep(0.2)
+        time.sleep(0.5)
 
     with repeated(edit):
         run_all(module, fstab)
@@ -112,7 +112,7 @@ def test_beside_an_editor_that_takes_no_lock_no_reader_sees_half_a_file_and_a_se
     text = fstab.read_text()
     assert text.startswith(COMMENTS)
     assert known <= set(text.splitlines())
-    assert len(written) > 5
+    assert len(written) > 2
     kept = [edit for edit in written if edit in text.splitlines()]
     print(f"{len(kept)} of {len(written)} foreign edits kept")
     assert [found.name for found in tmp_path.iterdir()] == ["fstab"]

@@ -15,7 +15,7 @@ from typing import BinaryIO, Callable
 from .._errors import RbdError
 
 # How often the change is made anew because a program that knows nothing of the lock changed the file meanwhile.
-ATTEMPTS = 5
+ATTEMPTS = 20
 
 _KEPT = ("security.selinux", "system.posix_acl_access")
 _KINDS = (

@@ -307,7 +307,7 @@ class TestOtherWriters:
                 handle.write("foreign\n")
             return append(text)
 
-        assert "changed it 5 times" in refused_change(path, change)
+        assert "changed it 20 times" in refused_change(path, change)
         assert len(turns) == replacement.ATTEMPTS
         assert path.read_text() == "foreign\n" * len(turns)
         assert [found.name for found in tmp_path.iterdir()] == ["x"]
