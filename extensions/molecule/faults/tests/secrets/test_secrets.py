@@ -47,7 +47,7 @@ def told(record: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def key() -> list[canary.Secret]:
-    ceph = testinfra.get_host("ansible://ceph", ansible_inventory=str(ROOT / "extensions/molecule/inventory"))
+    (ceph,) = testinfra.get_hosts(["ansible://ceph"], ansible_inventory=str(ROOT / "extensions/molecule/inventory"))
     return [canary.Secret("canary", canary.forms(ceph.check_output("ceph auth get-key client.faults")), ())]
 
 
