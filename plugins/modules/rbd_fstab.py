@@ -17,8 +17,8 @@ description:
   - Comments, order and spacing of the file survive every change. A line that mount cannot read is kept
     byte for byte, and reported with its number.
   - A live mount whose options differ from the declared ones is remounted, as far as the kernel shows them and a remount
-    changes them without interrupting anybody. A file system that has met an error is not remounted, and one on a read-only
-    mapping not for writing; a warning says so.
+    changes them without interrupting anybody. A file system that has met an error is not remounted, and one on a
+    read-only mapping not for writing; a warning says so.
   - Never unmounts lazily or by force. What is in use is refused before anything is changed, and the error names the
     processes, mounts, loop devices, swap files and NFS exports that use it, also those in other mount namespaces.
   - Never mounts over something else or over a directory that is not empty.
