@@ -40,7 +40,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 REPEATABLE = "# cephclient.rbd.luks"
 
 # Seconds that the cluster has to answer; and in which this host's own watches from before a crash end.
-ANSWER = 10
+ANSWER = 15
 PREDECESSOR = 30
 # Images that may time out, one by one, before the rest is left to the next attempt.
 SILENCES = 2

@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A boot with the cluster away, after a crash, while another client writes to one of the images."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+# The promise is 30 seconds. An emulated guest takes a part of them to start Python and Ceph's libraries.
+LOGIN = 60
+RETURN = 60
+
+
+@pytest.fixture
+def seen(host: Host) -> dict[str, Any]:
+    if host.backend.get_hostname() != "client1":
+        pytest.skip("client1 is the one that boots")
+    found: dict[str, Any] = json.loads(host.file("/run/boot.json").content_string)
+    return found
+
+
+def test_the_boot_does_not_wait_for_the_cluster(seen: dict[str, Any]) -> None:
+    state, logged_in, began = seen["away"][:3]
+    assert state == "activating"
+    assert (int(logged_in) - int(began)) / 1e6 < LOGIN
+
+
+def test_nothing_is_mounted_while_the_cluster_is_away(seen: dict[str, Any]) -> None:
+    assert len(seen["away"]) == 3
+
+
+def test_the_mount_comes_by_itself_when_the_cluster_returns(seen: dict[str, Any]) -> None:
+    assert seen["returned"] <= RETURN
+
+
+def test_an_image_that_another_client_took_meanwhile_is_not_mapped(seen: dict[str, Any]) -> None:
+    assert "/srv/boot-own" in seen["mapped"]
+    assert seen["mapped"].count("rbd") == 1
+    assert "Cannot map faults/boot-taken: it is in use by client." in seen["refused"]
+
+
+def test_one_reload_mounts_what_is_mapped_already(seen: dict[str, Any]) -> None:
+    assert seen["reloaded"]
