@@ -122,5 +122,5 @@ def test_the_key_is_told_nowhere(host: Host) -> None:
     key = VARIABLES["luks_key"]
     assert key not in record()
     assert key not in host.check_output("journalctl --no-pager")
-    found = host.run("grep --recursive --files-with-matches --fixed-strings -- '%s' /etc /tmp /var/tmp /run/udev", key)
+    found = host.run("grep --recursive --files-with-matches --fixed-strings -- %s /etc /tmp /var/tmp /run/udev", key)
     assert found.stdout.split() == [VARIABLES["luks_key_file"]]
