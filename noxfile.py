@@ -56,7 +56,15 @@ def types(session: nox.Session) -> None:
         package = ".".join([*COLLECTION.parts, "plugins"])
         session.run("mypy", "--package", package, env={"MYPYPATH": str(link)})
     # These run on the controller, which has at least the Python of ansible-core 2.19.
-    programs = ("noxfile.py", "tests/lab", "tests/demo", "tests/integration", "tests/benchmark", "tests/canary")
+    programs = (
+        "noxfile.py",
+        "roles/rbdmap/files",
+        "tests/lab",
+        "tests/demo",
+        "tests/integration",
+        "tests/benchmark",
+        "tests/canary",
+    )
     existing = [name for name in programs if (ROOT / name).exists()]
     imports = {"MYPYPATH": "tests/lab:tests/integration:tests/durability:tests/benchmark"}
     session.run("mypy", "--python-version", "3.11", *existing, env=imports)
