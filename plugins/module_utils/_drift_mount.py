@@ -105,10 +105,14 @@ def _found_rows(found: Found, lined: set[str], live: set[str]) -> Iterable[Row]:
         yield row(found.spec, "not_in_fstab", cause, "a line", "none").by(HAND)
 
 
+def _device_of(mount: Mount, host: Host, found: Found) -> KrbdDevice:
+    return next(device for device in found.devices if mount in mounts_of(device, host.mounts))
+
+
 def _live_rows(host: Host, declared: Declared, found: Found, path: str) -> Iterable[Row]:
     """One mount against what is declared of it, or else its line in fstab."""
     mount = [mount for mount in found.mounts if path_key(mount.path) == path][-1]
-    device = next(device for device in found.devices if mount in mounts_of(device, host.mounts))
+    device = _device_of(mount, host, found)
     entries = [line.entry for line in found.fstab if line.entry and path_key(line.entry.path) == path]
     fstype = (declared.path and declared.fstype) or (entries[0].fstype if entries else None)
     if fstype != mount.fstype and {fstype, mount.fstype} <= _PLAIN_TYPES:

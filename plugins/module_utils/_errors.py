@@ -28,6 +28,10 @@ class RbdError(Exception):
         return f"{sentence} {self.advice}" if self.advice else sentence
 
 
+class TimedOut(RbdError):
+    """A program of the host did not end in time, or was silent for too long, and was stopped."""
+
+
 class ClusterUnavailable(RbdError):
     """The cluster could not be asked: no bindings, no configuration, no key, or no answer."""
 

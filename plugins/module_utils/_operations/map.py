@@ -10,7 +10,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _mapping, _module, _plan
-from .._errors import ClusterSilent, ClusterUnprepared, Overtaken, RbdError
+from .._errors import ClusterSilent, ClusterUnprepared, Overtaken, RbdError, TimedOut
 from .._features import FEATURES
 from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
@@ -20,7 +20,6 @@ from .._map_options import MapOptions
 from .._mountinfo import Mount
 from .._rbdmap_file import RbdmapEntry
 from .._system import cluster
-from .._system.command import TimedOut
 from . import _ports
 from ._answer import require_answer
 from ._busy import Busy

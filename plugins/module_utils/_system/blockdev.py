@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from .._crypt_device import CryptDevice
-from .._errors import ClusterSilent, RbdError
+from .._errors import ClusterSilent, RbdError, TimedOut
 from .._filesystem import Content, Signature
 from .._krbd_device import KrbdDevice
-from .command import CommandRunner, Completed, TimedOut
+from .command import CommandRunner, Completed
 
 # How much of each end must be zero in a blank device: room for every superblock, GPT and RAID header.
 END_BYTES = 1 << 20

@@ -128,12 +128,16 @@ class LibrbdSession:
             image_use.try_unlock(ioctx, spec.image, facts.image_id)
         if not facts.features & FEATURES["exclusive-lock"] or self._may_blocklist:
             return
+        if self._refuses_to_blocklist(what):
+            raise image_use.may_not_blocklist(what, f"client.{self.connection.user}")
+        self._may_blocklist = True
+
+    def _refuses_to_blocklist(self, what: str) -> bool:
         try:
             self.command(what, "osd blocklist", blocklistop="add", addr=image_use.NOBODY)
         except CommandRefused as refusal:
-            if refusal.errno == errno.EACCES:
-                raise image_use.may_not_blocklist(what, f"client.{self.connection.user}") from refusal
-        self._may_blocklist = True
+            return refusal.errno == errno.EACCES
+        return False
 
     def disable_features(self, spec: ImageSpec, mask: int) -> None:
         what = f"disable features of {spec}"

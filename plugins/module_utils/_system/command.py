@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
-from .._errors import RbdError
+from .._errors import RbdError, TimedOut
 
 # Where the programs live that a task's PATH may lack: mount and mkfs are in sbin on many systems.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -33,10 +33,6 @@ _LINE_END = re.compile(rb"[\r\n]+")
 
 class ProgramMissing(RbdError):
     """The program is not on this host."""
-
-
-class TimedOut(RbdError):
-    """The program did not end in time, or was silent for too long, and was stopped."""
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,15 @@ up() {
     {
         sed -e "s/^fsid = .*/fsid = $fsid/" -e "s/^mon_host = .*/mon_host = [v2:$address:3400,v1:$address:6889]/" \
             -e 's/^mon_initial_members = .*/mon_initial_members = b/' /etc/ceph/ceph.conf
-        printf '[global]\nmon_data = %s/mon\nosd_data = %s/osd\nkeyring = %s/keyring\nlog_file = %s/$name.log\n' \
-            "$home" "$home" "$home" "$home"
-        printf 'pid_file = %s/$name.pid\nadmin_socket = %s/$name.asok\n' "$home" "$home"
+        cat << EOF
+[global]
+mon_data = $home/mon
+osd_data = $home/osd
+keyring = $home/keyring
+log_file = $home/\$name.log
+pid_file = $home/\$name.pid
+admin_socket = $home/\$name.asok
+EOF
     } > "$conf"
     ceph-authtool --create-keyring "$home/keyring" --gen-key -n mon. --cap mon 'allow *'
     ceph-authtool "$home/keyring" --gen-key -n client.admin --cap mon 'allow *' --cap osd 'allow *' --cap mgr 'allow *'

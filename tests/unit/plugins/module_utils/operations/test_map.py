@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnprepared, Overtaken, RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import (
+    ClusterUnprepared,
+    Overtaken,
+    RbdError,
+    TimedOut,
+)
 from ansible_collections.cephclient.rbd.plugins.module_utils._features import FEATURES
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Watcher
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_report import Lock
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map import MapOperation
-from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import TimedOut
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.running import ritual, run
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import (

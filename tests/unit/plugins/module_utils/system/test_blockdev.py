@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnavailable, RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnavailable, RbdError, TimedOut
 from ansible_collections.cephclient.rbd.plugins.module_utils._filesystem import Content, Signature
 from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import KrbdDevice
 from ansible_collections.cephclient.rbd.plugins.module_utils._system import blockdev
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.blockdev import END_BYTES, HostBlockDevices
-from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed, HostCommands, TimedOut
+from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed, HostCommands
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeCommands
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import device, is_sentence
 
