@@ -66,7 +66,7 @@ def types(session: nox.Session) -> None:
         "tests/canary",
     )
     existing = [name for name in programs if (ROOT / name).exists()]
-    imports = {"MYPYPATH": "tests/lab:tests/integration:tests/durability:tests/benchmark"}
+    imports = {"MYPYPATH": "roles/rbdmap/files:tests/lab:tests/integration:tests/durability:tests/benchmark"}
     session.run("mypy", "--python-version", "3.11", *existing, env=imports)
     # By themselves, since mypy knows one module called conftest at a time.
     session.run("mypy", "--python-version", "3.11", "tests/durability", env=imports)

@@ -9,26 +9,19 @@ tries again.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, TimeoutError as Unfinished
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
-try:
-    import rados
-    import rbd
-except ImportError:
-    rados = rbd = None
+from rbdmap_clusters import ANSWER, Clusters, Refused, Silent, is_local, kernel_clients, rados
 
 RBDMAP = os.environ.get("RBDMAP", "/usr/bin/rbdmap")
 FILE = Path(os.environ.get("RBDMAPFILE", "/etc/ceph/rbdmap"))
@@ -39,16 +32,17 @@ MOUNTS = Path("/proc/self/mountinfo")
 # What the hooks of encrypted images have: they may be run again.
 REPEATABLE = "# cephclient.rbd.luks"
 
-# Seconds that the cluster has to answer; and in which this host's own watches from before a crash end.
-ANSWER = 15
+# Its lock is held while an image is mapped, also by plays: the kernel maps one twice, if it is asked twice.
+RUN = Path("/run/cephclient.rbd")
+
+# Seconds in which this host's own watches from before a crash end.
 PREDECESSOR = 30
-# Images that may time out, one by one, before the rest is left to the next attempt.
-SILENCES = 2
 # Seconds that one image may take to be mapped and mounted.
 STEP = 90
 
 # A bash function that rbdmap calls in place of the command, and a hook does not: it tells the parameters of a map on
-# fd 3, and goes on only with the answer y. The reason of a failed map, which rbdmap drops, goes to fd 5.
+# fd 3, and goes on only with the answer y, unless a play has mapped the image meanwhile. The reason of a failed map,
+# which rbdmap drops, goes to fd 5.
 GATE = r"""
 rbd() {
     [ "$0" = "$RBDMAP" ] || { command rbd "$@"; return; }
@@ -56,6 +50,8 @@ rbd() {
     printf '%s\0' "${@:3}" "" >&3
     read -r answer <&4
     [ "$answer" = y ] || return 1
+    exec 6< "$RUN" && flock --wait 60 6 || return 1
+    [ ! -e "$DEVICES/$3" ] || return 1
     said=$(command rbd "$@" 2>&1) || rc=$?
     if [ $rc = 0 ]; then printf '%s\n' "$said"; else printf '%s\n' "$said" >&5; fi
     return $rc
@@ -68,15 +64,6 @@ exec "$3" map
 # A line to bash's read; one without its newline is never read.
 _LINE = re.compile(r"(?s)(?:\\.|[^\\\n])*\n")
 _SHARED = re.compile(r"#[ \t]*shared\b")
-_ADDRESS = re.compile(r"(?:v[12]:)?\[?([0-9A-Fa-f.:]+?)\]?:\d+/\d+")
-
-
-class Refused(Exception):
-    """An image is not mapped or mounted, and the reason is no silence of the cluster."""
-
-
-class Silent(Exception):
-    """The cluster does not answer in time."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +112,13 @@ def rbdmap_map(may_map: Callable[[str, tuple[str, ...]], bool]) -> None:
     :raises Silent: an image took too long. Nothing waits for what not even a kill ends before the cluster is back.
     """
     bounded = f"--client_mount_timeout={ANSWER} {os.environ.get('CEPH_ARGS', '')}"
+    places = {"RBDMAP": RBDMAP, "RBDMAPFILE": str(FILE), "DEVICES": str(DEVICES), "RUN": str(RUN)}
+    RUN.mkdir(mode=0o700, exist_ok=True)
     asked, ask = os.pipe()
     hear, answer = os.pipe()
     process = subprocess.Popen(
         ["bash", "-c", GATE, "bash", str(ask), str(hear), RBDMAP],
-        env={**os.environ, "RBDMAP": RBDMAP, "RBDMAPFILE": str(FILE), "CEPH_ARGS": bounded},
+        env={**os.environ, **places, "CEPH_ARGS": bounded},
         stdin=subprocess.DEVNULL,
         pass_fds=(ask, hear),
         start_new_session=True,
@@ -183,103 +172,6 @@ def run_bounded(*command: str) -> int:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         raise Silent(f"{' '.join(command)} has taken more than {STEP} seconds, and was ended") from None
-
-
-class Clusters:
-    """The clusters of the lines, asked in bounded time over one connection for each user."""
-
-    def __init__(self) -> None:
-        self._handles: dict[tuple[str, ...], Any] = {}
-        self._away: set[tuple[str, str]] = set()
-        self._silences = 0
-        # Whatever time-outs it is given, librbd may wait for ever. So main() does not wait for these threads.
-        self._threads = ThreadPoolExecutor(max_workers=32)
-
-    def watchers(self, spec: str, words: Sequence[str]) -> list[tuple[str, str]]:
-        """Who has the image open for writing: the client and address of each. To look is not to watch.
-
-        :raises Refused: it cannot be looked at.
-        :raises Silent: no answer in time.
-        """
-        handle = self._handle(_without_map_options(words))
-        if self._silences >= SILENCES:
-            raise Silent(f"{SILENCES} images have not answered, so the others are left to the next attempt")
-        try:
-            found: list[tuple[str, str]] = self._in_time(_look, handle, spec, _value(words, "--namespace"))
-        except Silent:
-            self._silences += 1
-            raise Silent(f"no OSD has answered within {ANSWER} seconds") from None
-        return found
-
-    def _in_time(self, ask: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return self._threads.submit(ask, *arguments).result(ANSWER)
-        except Unfinished as error:
-            raise Silent("unfinished") from error
-        except (rados.Error, rbd.Error) as error:
-            if getattr(error, "errno", None) == errno.ETIMEDOUT:
-                raise Silent(str(error)) from error
-            raise Refused(str(error)) from error
-
-    def _handle(self, words: tuple[str, ...]) -> Any:
-        cluster = (_value(words, "--conf"), _value(words, "--cluster"))
-        if cluster not in self._away and words not in self._handles:
-            try:
-                self._handles[words] = self._in_time(_connect, words)
-            except Silent:
-                self._away.add(cluster)
-        if cluster in self._away:
-            raise Silent(f"no monitor has answered within {ANSWER} seconds")
-        return self._handles[words]
-
-
-def _connect(words: Sequence[str]) -> Any:
-    user = _value(words, "--id") or _value(words, "--user") or "admin"
-    name = _value(words, "--name") or f"client.{user}"
-    handle = rados.Rados(name=name, clustername=_value(words, "--cluster") or None, conffile=_value(words, "--conf"))
-    handle.conf_parse_env()
-    handle.conf_parse_argv(list(words))
-    for option in ("client_mount_timeout", "rados_mon_op_timeout", "rados_osd_op_timeout"):
-        handle.conf_set(option, str(ANSWER))
-    handle.connect()
-    return handle
-
-
-def _look(handle: Any, spec: str, namespace: str) -> list[tuple[str, str]]:
-    pool, *middle = spec.split("@", maxsplit=1)[0].split("/")
-    with handle.open_ioctx(pool) as ioctx:
-        ioctx.set_namespace(middle[0] if len(middle) > 1 else namespace)
-        with rbd.Image(ioctx, middle[-1], read_only=True) as image:
-            return [(f"client.{seen['id']}", str(seen["addr"])) for seen in image.watchers_list()]
-
-
-def _without_map_options(words: Sequence[str]) -> tuple[str, ...]:
-    """The parameters of a connection."""
-    return tuple(word for word, last in zip(words, ["", *words]) if "--options" not in (word, last))
-
-
-def _value(words: Sequence[str], name: str) -> str:
-    """The last value of a parameter, or an empty text."""
-    return next((value for word, value in reversed([*zip(words, words[1:])]) if word == name), "")
-
-
-def kernel_clients() -> set[str]:
-    """The clients that this host's kernel is to its clusters."""
-    # The kernel writes client4123, the cluster client.4123.
-    files = Path("/sys/bus/rbd/devices").glob("*/client_id")
-    return {file.read_text(encoding="ascii").strip().replace("client", "client.", 1) for file in files}
-
-
-def is_local(address: str) -> bool:
-    """Whether an address of a watcher, as ``10.0.0.1:0/123``, is one of this host."""
-    found = _ADDRESS.fullmatch(address)
-    host = found.group(1) if found else ""
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))
-            return bool(host)
-    except OSError:
-        return False
 
 
 def mount_points(device: Path) -> list[str]:

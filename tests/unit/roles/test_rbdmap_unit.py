@@ -86,6 +86,7 @@ class Unit:
 
 @pytest.fixture
 def unit(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
+    monkeypatch.syspath_prepend(FILES)
     spec = importlib.util.spec_from_file_location("rbdmap_unit", FILES / "rbdmap_unit.py")
     assert spec
     assert spec.loader
@@ -93,7 +94,7 @@ def unit(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
     monkeypatch.setitem(sys.modules, "rbdmap_unit", module)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "RBDMAP", str(script))
-    for name in ("FILE", "DEVICES", "HOOKS", "FSTAB", "MOUNTS"):
+    for name in ("FILE", "DEVICES", "HOOKS", "FSTAB", "MOUNTS", "RUN"):
         monkeypatch.setattr(module, name, tmp_path / name.lower())
     monkeypatch.setattr(module.Line, "mapped", property(lambda line: line.device.exists()))
     monkeypatch.setattr(module, "kernel_clients", lambda: {"client.1"})
@@ -119,6 +120,16 @@ class TestGate:
         assert unit.run("\n".join(lines) + "\n") == 0
         assert unit.clusters.asked == [argv(line) for line in lines if argv(line)]
         assert unit.mapped == ["rbd/one", "p/n/two", "p/t@s"]
+
+    def test_what_a_play_has_mapped_meanwhile_is_not_mapped_twice(self, unit: Unit) -> None:
+        class Meanwhile(FakeClusters):
+            def watchers(self, spec: str, words: Sequence[str]) -> list[tuple[str, str]]:
+                unit.map_by_hand(spec)
+                return super().watchers(spec, words)
+
+        unit.module.FILE.write_text(f"p/a {USER}\n", encoding="utf-8")
+        assert unit.module.Attempt(unit.module.read_lines(), Meanwhile({})).run() == 0
+        assert unit.mapped == []
 
     def test_an_image_that_another_client_writes_to_is_not_mapped_and_the_others_are(
         self, unit: Unit, capfd: pytest.CaptureFixture[str]

@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clusters of rbdmap's lines, asked in bounded time who has an image open for writing."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, TimeoutError as Unfinished
+from pathlib import Path
+from typing import Any, Callable
+
+try:
+    import rados
+    import rbd
+except ImportError:
+    rados = rbd = None
+
+# Seconds that a cluster has to answer.
+ANSWER = 15
+# Images that may time out, one by one, before the rest is left to the next attempt.
+SILENCES = 2
+
+_ADDRESS = re.compile(r"(?:v[12]:)?\[?([0-9A-Fa-f.:]+?)\]?:\d+/\d+")
+
+
+class Refused(Exception):
+    """An image is not mapped or mounted, and the reason is no silence of the cluster."""
+
+
+class Silent(Exception):
+    """The cluster does not answer in time."""
+
+
+class Clusters:
+    """The clusters of the lines, asked in bounded time over one connection for each user."""
+
+    def __init__(self) -> None:
+        self._handles: dict[tuple[str, ...], Any] = {}
+        self._away: set[tuple[str, str]] = set()
+        self._silences = 0
+        # Whatever time-outs it is given, librbd may wait for ever. So main() does not wait for these threads.
+        self._threads = ThreadPoolExecutor(max_workers=32)
+
+    def watchers(self, spec: str, words: Sequence[str]) -> list[tuple[str, str]]:
+        """Who has the image open for writing: the client and address of each. To look is not to watch.
+
+        :raises Refused: it cannot be looked at.
+        :raises Silent: no answer in time.
+        """
+        handle = self._handle(_without_map_options(words))
+        if self._silences >= SILENCES:
+            raise Silent(f"{SILENCES} images have not answered, so the others are left to the next attempt")
+        try:
+            found: list[tuple[str, str]] = self._in_time(_look, handle, spec, _value(words, "--namespace"))
+        except Silent:
+            self._silences += 1
+            raise Silent(f"no OSD has answered within {ANSWER} seconds") from None
+        return found
+
+    def _in_time(self, ask: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return self._threads.submit(ask, *arguments).result(ANSWER)
+        except Unfinished as error:
+            raise Silent("unfinished") from error
+        except (rados.Error, rbd.Error) as error:
+            if getattr(error, "errno", None) == errno.ETIMEDOUT:
+                raise Silent(str(error)) from error
+            raise Refused(str(error)) from error
+
+    def _handle(self, words: tuple[str, ...]) -> Any:
+        cluster = (_value(words, "--conf"), _value(words, "--cluster"))
+        if cluster not in self._away and words not in self._handles:
+            try:
+                self._handles[words] = self._in_time(_connect, words)
+            except Silent:
+                self._away.add(cluster)
+        if cluster in self._away:
+            raise Silent(f"no monitor has answered within {ANSWER} seconds")
+        return self._handles[words]
+
+
+def _connect(words: Sequence[str]) -> Any:
+    user = _value(words, "--id") or _value(words, "--user") or "admin"
+    name = _value(words, "--name") or f"client.{user}"
+    handle = rados.Rados(name=name, clustername=_value(words, "--cluster") or None, conffile=_value(words, "--conf"))
+    handle.conf_parse_env()
+    handle.conf_parse_argv(list(words))
+    for option in ("client_mount_timeout", "rados_mon_op_timeout", "rados_osd_op_timeout"):
+        handle.conf_set(option, str(ANSWER))
+    handle.connect()
+    return handle
+
+
+def _look(handle: Any, spec: str, namespace: str) -> list[tuple[str, str]]:
+    pool, *middle = spec.split("@", maxsplit=1)[0].split("/")
+    with handle.open_ioctx(pool) as ioctx:
+        ioctx.set_namespace(middle[0] if len(middle) > 1 else namespace)
+        with rbd.Image(ioctx, middle[-1], read_only=True) as image:
+            return [(f"client.{seen['id']}", str(seen["addr"])) for seen in image.watchers_list()]
+
+
+def _without_map_options(words: Sequence[str]) -> tuple[str, ...]:
+    """The parameters of a connection."""
+    return tuple(word for word, last in zip(words, ["", *words]) if "--options" not in (word, last))
+
+
+def _value(words: Sequence[str], name: str) -> str:
+    """The last value of a parameter, or an empty text."""
+    return next((value for word, value in reversed([*zip(words, words[1:])]) if word == name), "")
+
+
+def kernel_clients() -> set[str]:
+    """The clients that this host's kernel is to its clusters."""
+    # The kernel writes client4123, the cluster client.4123.
+    files = Path("/sys/bus/rbd/devices").glob("*/client_id")
+    return {file.read_text(encoding="ascii").strip().replace("client", "client.", 1) for file in files}
+
+
+def is_local(address: str) -> bool:
+    """Whether an address of a watcher, as ``10.0.0.1:0/123``, is one of this host."""
+    found = _ADDRESS.fullmatch(address)
+    host = found.group(1) if found else ""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+            return bool(host)
+    except OSError:
+        return False
