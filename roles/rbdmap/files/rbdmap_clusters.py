@@ -26,6 +26,11 @@ SILENCES = 2
 _ADDRESS = re.compile(r"(?:v[12]:)?\[?([0-9A-Fa-f.:]+?)\]?:\d+/\d+")
 
 
+def have_bindings() -> bool:
+    """Whether the clusters can be asked at all."""
+    return rados is not None
+
+
 class Refused(Exception):
     """An image is not mapped or mounted, and the reason is no silence of the cluster."""
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from rbdmap_clusters import ANSWER, Clusters, Refused, Silent, is_local, kernel_clients, rados
+from rbdmap_clusters import ANSWER, Clusters, Refused, Silent, have_bindings, is_local, kernel_clients
 
 RBDMAP = os.environ.get("RBDMAP", "/usr/bin/rbdmap")
 FILE = Path(os.environ.get("RBDMAPFILE", "/etc/ceph/rbdmap"))
@@ -292,7 +292,7 @@ def tell(sentence: str) -> None:
 
 def main() -> int:
     """Map and mount everything that the file lists; the exit code."""
-    if rados is None:
+    if not have_bindings():
         tell("Cannot ask the cluster: there are no Python bindings. Install python3-rados and python3-rbd.")
         return 1
     return Attempt(read_lines(), Clusters()).run()
