@@ -14,6 +14,9 @@ import pytest
 import yaml
 from testinfra.host import Host
 
+# The other client has nothing encrypted.
+testinfra_hosts = ["ansible://client1"]
+
 testinfra_hosts = ["ansible://client1"]
 
 Rows = list[dict[str, Any]]

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+# The other client has nothing encrypted.
+testinfra_hosts = ["ansible://client1"]
+
 Rows = list[dict[str, Any]]
 
 
