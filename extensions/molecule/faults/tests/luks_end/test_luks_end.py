@@ -11,9 +11,6 @@ from typing import Any
 
 import pytest
 
-# The other client has nothing encrypted.
-testinfra_hosts = ["ansible://client1"]
-
 Rows = list[dict[str, Any]]
 
 
