@@ -148,6 +148,9 @@ class MapOperation:
         self._warnings.add(filter(None, [left_lock(request.spec, use)]))
         self._session.require_takeover(request.spec, facts)
         renamed = mapped_under_other_names(devices, request.spec, fsid, facts.image_id)
+        # What another run on this host maps meanwhile is no stranger's; the map itself then finds it.
+        for device in self._kernel.devices() if use.watchers else ():
+            use = use.without(device.client)
         return replace(current, use=use, renamed=tuple(renamed))
 
     def _ask(self, spec: ImageSpec) -> tuple[str | None, ImageFacts | None]:

@@ -18,6 +18,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._errors import (
 from ansible_collections.cephclient.rbd.plugins.module_utils._features import FEATURES
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Watcher
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_report import Lock
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map import MapOperation
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
@@ -338,3 +339,19 @@ def test_what_another_run_has_mapped_is_not_undone(host: FakeHost) -> None:
     end = run(MapOperation, host, options(image="app"))
     assert (end.failed, end.done) == (False, [("edit_file", PATH)])
     assert len(host.kernel.mapped) == 1
+
+
+def test_what_another_run_on_this_host_maps_while_this_one_looks_is_no_strangers(host: FakeHost) -> None:
+    original = host.cluster.use_of
+
+    def meanwhile(spec: ImageSpec) -> ImageUse:
+        host.kernel.mapped = [device(image_id="a")]
+        return replace(original(spec), watchers=(Watcher("10.0.0.1:0/1", KERNEL),))
+
+    def twice(*_arguments: Any) -> None:
+        raise Overtaken("map rbd/app", "another run has mapped it in this very moment", "Run again.")
+
+    host.cluster.use_of = meanwhile  # type: ignore[method-assign]  # the race, as it would happen
+    host.kernel.map = twice  # type: ignore[method-assign, assignment]  # as the lock lets it end
+    end = run(MapOperation, host, options(image="app"))
+    assert (end.failed, end.done) == (False, [("edit_file", PATH)])
