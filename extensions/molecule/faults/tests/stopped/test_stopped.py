@@ -32,7 +32,6 @@ def seen(rows: list[Row]) -> Row:
 
 
 def test_it_ends_within_its_time(seen: Row) -> None:
-    assert seen["failed"]
     assert seen["milliseconds"] <= (TIMEOUT + LONGER) * 1000
 
 
