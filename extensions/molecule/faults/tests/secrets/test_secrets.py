@@ -58,7 +58,7 @@ def test_the_key_was_shown_nowhere(told: dict[str, dict[str, Any]], client: str)
 
 @pytest.mark.parametrize("client", ["client1", "client2"])
 def test_the_watcher_has_seen_every_program(told: dict[str, dict[str, Any]], client: str) -> None:
-    assert told[client]["execs"] > 100
+    assert told[client]["execs"] > 50
     assert told[client]["lost"] == 0
 
 
