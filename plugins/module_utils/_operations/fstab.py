@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _module, _mount, _plan, _remount
-from .._errors import ClusterUnprepared, RbdError
+from .._errors import RbdError
 from .._fstab_file import FstabFile
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice, mapped_as
@@ -22,6 +22,7 @@ from .._system import cluster
 from . import _ports
 from ._answer import require_answer
 from ._busy import Busy
+from ._own import of_own_cluster
 from ._warnings import Warnings
 
 FSTAB_MODE = 0o644
@@ -124,12 +125,7 @@ class FstabOperation:
         if not named:
             return ()
         self._need_bindings()
-        try:
-            fsid = self._session.fsid()
-        except ClusterUnprepared as error:
-            self._warnings.excuse_unprepared(error)
-            return named
-        return tuple(device for device in named if device.fsid == fsid)
+        return of_own_cluster(named, self._session, self._warnings)
 
     def _linked(self, spec: ImageSpec, own: tuple[KrbdDevice, ...]) -> KrbdDevice | None:
         """The mapping that the link leads to, since fstab and mount go by that."""

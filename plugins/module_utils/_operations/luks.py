@@ -13,7 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .. import _luks, _module, _plan
 from .._crypt_device import crypt_name, crypt_path
-from .._errors import ClusterUnprepared, Overtaken, RbdError
+from .._errors import Overtaken, RbdError
 from .._filesystem import FilesystemRequest
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice, mapped_as
@@ -22,6 +22,7 @@ from .._mountinfo import Mount
 from .._size import parse_size
 from .._system import cluster
 from . import _ports
+from ._own import of_own_cluster
 from ._warnings import Warnings
 from .content import ContentReader
 
@@ -129,12 +130,7 @@ class LuksOperation:
         if not named:
             return ()
         self._need_bindings()
-        try:
-            fsid = self._session.fsid()
-        except ClusterUnprepared as error:
-            self._warnings.excuse_unprepared(error)
-            return named
-        return tuple(device for device in named if device.fsid == fsid)
+        return of_own_cluster(named, self._session, self._warnings)
 
     def _try_key(self, request: _luks.LuksRequest, current: _luks.LuksCurrent) -> None:
         """Before anything is changed for an encrypted image: a key that does not open it is of no use."""
