@@ -189,7 +189,7 @@ class MapOperation:
             self._require_meant(action, path)
         except Overtaken:
             raise
-        except TimedOut as error:
+        except (TimedOut, ClusterSilent) as error:
             raise self._given_up(action) from error
         except RbdError as error:
             raise self._undone(error, self._mapped_in_spite(action)) from error
@@ -199,12 +199,14 @@ class MapOperation:
         return mapped_as(self._kernel.devices(), action.entry.image)
 
     def _given_up(self, action: _mapping.MapImage) -> RbdError:
-        """What to say of a map that took too long. It is not undone: that would take as long."""
+        """What to say where the cluster fell silent. A mapping is not undone: the kernel would wait for the cluster."""
         found = [device.path for device in self._mapped_in_spite(action)]
         state = f"It is mapped as {found[0]} all the same" if found else "It is not mapped"
+        if found and action.alone:
+            state += f", and was not looked at again: see that 'rbd status {action.subject}' shows no other watcher"
         return ClusterSilent(
             f"map {action.subject}",
-            f"the cluster has left the kernel without an answer for {self._connection.timeout} seconds",
+            f"the cluster has given no answer for {self._connection.timeout} seconds",
             f"{state}. Check the cluster's health and the kernel log, then run again.",
         )
 

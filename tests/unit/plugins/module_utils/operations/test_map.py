@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import (
+    ClusterSilent,
     ClusterUnprepared,
     Overtaken,
     RbdError,
@@ -322,10 +323,26 @@ def test_a_map_that_took_too_long_is_told_and_left(host: FakeHost, mapped: bool)
 
     host.kernel.map = slow  # type: ignore[method-assign]  # as it would happen
     end = run(MapOperation, host, options({"image": "app"}, {"image": "log"}))
-    assert "has left the kernel without an answer for 30 seconds" in end.result["msg"]
-    assert ("It is mapped as /dev/rbd0 all the same." in end.result["msg"]) == mapped
+    assert "the cluster has given no answer for 30 seconds" in end.result["msg"]
+    assert ("It is mapped as /dev/rbd0 all the same, and was not looked at again" in end.result["msg"]) == mapped
     assert ("It is not mapped." in end.result["msg"]) != mapped
     assert (len(host.kernel.mapped), host.files.texts) == (int(mapped), {})
+
+
+def test_where_the_cluster_falls_silent_after_the_map_nothing_more_is_asked_of_the_kernel(host: FakeHost) -> None:
+    original = host.kernel.map
+
+    def silent(*_arguments: Any) -> ImageUse:
+        raise ClusterSilent("look at rbd/app", "the cluster did not answer within 30 seconds", "Check its health.")
+
+    def last_word(*arguments: Any) -> str:
+        host.cluster.use_of = silent  # type: ignore[method-assign]  # the monitors go away in this moment
+        return original(*arguments)
+
+    host.kernel.map = last_word  # type: ignore[method-assign]  # as it would happen
+    end = run(MapOperation, host, options(image="app"))
+    assert "It is mapped as /dev/rbd0 all the same, and was not looked at again" in end.result["msg"]
+    assert (len(host.kernel.mapped), host.files.texts) == (1, {})
 
 
 def test_what_another_run_has_mapped_is_not_undone(host: FakeHost) -> None:
