@@ -32,8 +32,10 @@ def test_one_of_them_creates(cluster: LoopbackCluster, namespace: str, module: M
     assert len(cluster.json("rbd", "ls", namespace)) == len(images)
 
 
-def test_one_of_them_clones(cluster: LoopbackCluster, namespace: str, module: Modules) -> None:
-    cluster.rbd("create", f"{namespace}/golden", "--size", "8M")
-    cluster.rbd("snap", "create", f"{namespace}/golden@one")
-    cluster.rbd("snap", "protect", f"{namespace}/golden@one")
-    assert at_once(module, {"image": f"{namespace}/vm", "parent": f"{namespace}/golden@one"}) == (1, 1)
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_one_of_them_clones(cluster: LoopbackCluster, namespace: str, module: Modules, turn: int) -> None:
+    """What the others see meanwhile may be an image that has not got its parent yet."""
+    cluster.rbd("create", f"{namespace}/golden{turn}", "--size", "8M")
+    cluster.rbd("snap", "create", f"{namespace}/golden{turn}@one")
+    cluster.rbd("snap", "protect", f"{namespace}/golden{turn}@one")
+    assert at_once(module, {"image": f"{namespace}/vm{turn}", "parent": f"{namespace}/golden{turn}@one"}) == (1, 1)

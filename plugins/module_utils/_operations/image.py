@@ -113,7 +113,8 @@ class ImageOperation:
     def _read(self, request: ImageRequest) -> ImageCurrent:
         """Read what the plan for that image depends on, and no more."""
         settings = request.config is not None or request.metadata is not None
-        facts = self._images.read(request.spec, children=request.state == "absent", settings=settings)
+        cloned = request.parent is not None and not request.flatten
+        facts = self._images.read(request.spec, request.state == "absent", settings, cloned)
         if request.state != "present":
             return ImageCurrent(facts, self._mappings(facts))
         former = self._images.read(request.renamed_from, settings=settings) if request.renamed_from else None

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -21,6 +22,10 @@ from .open_image import clones_of, layout_of, parent_of, settings_of, snapshots_
 # The first release of Ceph that knows clones of unprotected snapshots (version 2).
 _CLONE_V2_RELEASE = "mimic"
 
+# Seconds in which an image that is just being cloned gets its parent: librbd creates it first, and attaches it then
+# (CloneRequest<I>::create_child(), attach_parent()).
+CLONING = 5
+
 
 class Images(Protocol):
     """Reads images. All methods raise RbdError."""
@@ -28,11 +33,14 @@ class Images(Protocol):
     def fsid(self) -> str:
         """The cluster's identity."""
 
-    def read(self, spec: ImageSpec, children: bool = False, settings: bool = False) -> ImageFacts | None:
+    def read(
+        self, spec: ImageSpec, children: bool = False, settings: bool = False, clone: bool = False
+    ) -> ImageFacts | None:
         """The image's facts, or None without such an image.
 
         :param children: read its clones, too.
         :param settings: read its overrides and metadata, too.
+        :param clone: whether it shall have a parent; one that another run is just making is waited for.
         """
 
     def trashed(self, spec: ImageSpec) -> tuple[TrashedImage, ...]:
@@ -59,17 +67,18 @@ class LibrbdImages:
 
     def __init__(self, session: LibrbdSession) -> None:
         self._session = session
-        self._osdmap: dict[str, Any] = {}
+        self._patient_until = 0.0
 
     def fsid(self) -> str:
         return self._session.fsid()
 
-    def read(self, spec: ImageSpec, children: bool = False, settings: bool = False) -> ImageFacts | None:
-        try:
-            with self._session.open(spec, f"look at {spec}") as image:
-                return self._facts(image, spec, children, settings)
-        except NoImage:
-            return None
+    def read(
+        self, spec: ImageSpec, children: bool = False, settings: bool = False, clone: bool = False
+    ) -> ImageFacts | None:
+        facts = self._read(spec, children, settings)
+        while clone and facts is not None and facts.parent is None and self._may_become_a_clone():
+            facts = self._read(spec, children, settings)
+        return facts
 
     def trashed(self, spec: ImageSpec) -> tuple[TrashedImage, ...]:
         with self._session.pool(spec, f"look into the trash of {spec.pool_path}") as ioctx:
@@ -91,18 +100,7 @@ class LibrbdImages:
         return ImageDefaults(int(values["rbd_default_features"]), layout)
 
     def obstacle(self, pools: Iterable[str]) -> tuple[str, str] | None:
-        osdmap = self._read_osdmap()
-        known = {pool["pool_name"]: pool["flags_names"].split(",") for pool in osdmap["pools"]}
-        if "full" in osdmap["flags"].split(","):
-            return "the cluster is full", "Add storage, or remove data: ceph df, ceph osd df."
-        for pool in pools:
-            if pool not in known:
-                return f"there is no pool {pool}", "Check the pool's name, or create it (rbd_pool)."
-            if "full_quota" in known[pool]:
-                return f"the pool {pool} has reached its quota", f"Raise it: ceph osd pool get-quota {pool}."
-            if "full" in known[pool]:
-                return f"the pool {pool} is full", "Add storage, or remove data: ceph df, ceph osd df."
-        return None
+        return self._session.obstacle(pools)
 
     def parent(self, spec: ImageSpec) -> ParentFacts:
         try:
@@ -128,6 +126,20 @@ class LibrbdImages:
                 except rados.Error:
                     faults[name] = f"librbd does not take the value {value!r} for it"
         return faults
+
+    def _read(self, spec: ImageSpec, children: bool, settings: bool) -> ImageFacts | None:
+        try:
+            with self._session.open(spec, f"look at {spec}") as image:
+                return self._facts(image, spec, children, settings)
+        except NoImage:
+            return None
+
+    def _may_become_a_clone(self) -> bool:
+        """Wait a moment for an image to get its parent; False once that has been long enough for all of them."""
+        if not self._patient_until:
+            self._patient_until = time.monotonic() + CLONING
+        time.sleep(0.2)
+        return time.monotonic() < self._patient_until
 
     def _facts(self, image: Any, spec: ImageSpec, children: bool, settings: bool) -> ImageFacts:
         snapshots = user_snapshots(image)
@@ -171,11 +183,6 @@ class LibrbdImages:
         with self._session.pool(spec, f"read the options of pool {spec.pool}") as ioctx:
             return {str(option["name"]): str(option["value"]) for option in rbd.RBD().config_list(ioctx)}
 
-    def _read_osdmap(self) -> dict[str, Any]:
-        if not self._osdmap:
-            self._osdmap = self._session.command("read the cluster's map", "osd dump")
-        return self._osdmap
-
     def _clones_protected(self, spec: ImageSpec) -> bool:
         """Whether clones are of version 1, which need protected snapshots.
 
@@ -184,7 +191,7 @@ class LibrbdImages:
         wanted = self._pool_config(spec)["rbd_default_clone_format"]
         if wanted in ("1", "2"):
             return wanted == "1"
-        release = str(self._read_osdmap()["require_min_compat_client"])
+        release = str(self._session.osdmap()["require_min_compat_client"])
         # The names of the releases follow the alphabet.
         return release < _CLONE_V2_RELEASE
 

@@ -57,7 +57,9 @@ class FakeImages:
     def fsid(self) -> str:
         return self.cluster.fsid()
 
-    def read(self, spec: ImageSpec, children: bool = False, settings: bool = False) -> ImageFacts | None:
+    def read(
+        self, spec: ImageSpec, children: bool = False, settings: bool = False, clone: bool = False
+    ) -> ImageFacts | None:
         self.cluster.answer(f"read {spec}")
         facts = self.cluster.images.get(str(spec))
         return None if facts is None else self._seen(spec, facts, children, settings)
