@@ -29,7 +29,7 @@ durability: venv ## runs that are killed in the middle of writing a file
 integration: integration-packages venv ## the real librbd against a real cluster on this machine's loopback
 	$(NOX) -s integration
 
-benchmark: integration-packages venv ## how long the modules take for many images, beside the same without them
+benchmark: lab-packages integration-packages venv ## how long the modules take for many images, beside the same without them
 	$(NOX) -s benchmark
 
 lint: venv ## style, licences and types

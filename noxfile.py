@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
 WORK = ROOT / ".nox"
 COLLECTION = Path("ansible_collections", "cephclient", "rbd")
-BENCHMARKS = ("image", "info", "import_file")
+BENCHMARKS = ("image", "info", "import_file", "boot")
 
 if not (BIN / "ansible-test").exists():
     sys.exit(f"No ansible-test beside {sys.executable}. Run 'make venv', then '.venv/bin/nox'.")
@@ -124,7 +124,7 @@ def integration(session: nox.Session) -> None:
 @nox.session
 def benchmark(session: nox.Session) -> None:
     """Time the modules beside the same without them; one benchmark by its name, or all of them."""
-    imports = {"PYTHONPATH": "tests/lab:tests/integration"}
+    imports = {"PYTHONPATH": "tests/lab:tests/integration", **_installed_collection(session)}
     for name in session.posargs[:1] or BENCHMARKS:
         session.run("python", f"tests/benchmark/{name}.py", *session.posargs[1:], env=imports)
 

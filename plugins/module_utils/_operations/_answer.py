@@ -1,11 +1,14 @@
 # SPDX-FileCopyrightText: cephclient.rbd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a cluster answers, asked before the kernel is given something to do with an image of it."""
+"""Whether a cluster answers and takes data, asked before the kernel is given something to do with an image of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .._errors import ClusterSilent, RbdError
 from .._image_spec import ImageSpec
+from .._krbd_device import KrbdDevice
 from .._system import cluster
 
 
@@ -28,3 +31,18 @@ def require_answer(session: cluster.ClusterSession, what: str, spec: ImageSpec) 
         ) from error
     except RbdError:
         return
+
+
+def require_room(
+    session: cluster.ClusterSession, what: str, spec: ImageSpec, devices: Iterable[KrbdDevice] | None = None
+) -> None:
+    """Refuse what would write to a full cluster: the kernel keeps it back until there is room again.
+
+    As in target_should_be_paused() of net/ceph/osd_client.c.
+
+    :param what: what shall be done, as for :class:`RbdError`.
+    :param devices: what it would write to; nothing, if all of them are read-only. None where none is mapped yet.
+    :raises RbdError: there is no room.
+    """
+    if devices is None or any(not device.read_only for device in devices):
+        session.require_room(what, spec)

@@ -83,6 +83,10 @@ class ContentReader:
             return size
         return size - self._luks.offset(opened.name) if self._check_mode else opened.size
 
+    def require_room(self, what: str, spec: ImageSpec) -> None:
+        """Refuse to write to a full cluster: the kernel would wait until there is room again."""
+        self._session.require_room(what, spec)
+
     def with_size(self, request: FilesystemRequest, device: KrbdDevice) -> KrbdDevice:
         """The device, once it has learned the size that the image is declared to have."""
         if request.size is None or device.size >= request.size or self._check_mode:
@@ -115,6 +119,7 @@ class ContentReader:
                 raise AlreadyDone(what, "another run has just made it")
             if current.found != action.overwritten:
                 raise RbdError(what, "what it holds has changed in the meantime", "Run again.")
+            self.require_room(what, request.spec)
             if current.found:
                 self._devices.erase(place.path, self._timeout)
             yield place.path

@@ -119,6 +119,7 @@ class FilesystemOperation:
             raise RbdError(what, "its mount has changed in the meantime", "Run again.")
         if not current.room:
             raise AlreadyDone(what, "another run has just grown it")
+        self._reader.require_room(what, request.spec)
         place = request.place(device) or device
         self._filesystems.grow(current.geometry, request.fstype, place.path, action.path, action.blocks)
 

@@ -20,7 +20,7 @@ from .._mountinfo import Mount, at
 from .._ownership import Ownership
 from .._system import cluster
 from . import _ports
-from ._answer import require_answer
+from ._answer import require_answer, require_room
 from ._busy import Busy
 from ._own import of_own_cluster
 from ._warnings import Warnings
@@ -67,6 +67,8 @@ class FstabOperation:
             current = self._read(request, table, fstab)
             unmounts = _mount.plan_unmount(index, request, current)
             mounts = _mount.plan_mount(index, request, current, check_mode)
+            if unmounts or any(isinstance(action, _mount.MountImage) for action in mounts):
+                require_room(self._session, f"keep {request.name} {request.state}", request.spec, current.devices)
             # A remount first, since the ownership cannot be set while the file system is read-only.
             return [*unmounts, *self._plan_remount(index, request, current), *mounts]
 

@@ -21,7 +21,7 @@ from .._mountinfo import Mount
 from .._rbdmap_file import RbdmapEntry
 from .._system import cluster
 from . import _ports
-from ._answer import require_answer
+from ._answer import require_answer, require_room
 from ._busy import Busy
 from ._warnings import Warnings
 
@@ -139,11 +139,13 @@ class MapOperation:
             current = _mapping.MapCurrent(fsid, None, named, table, supported)
             if current.own:
                 require_answer(self._session, f"unmap {request.spec}", request.spec)
+                require_room(self._session, f"unmap {request.spec}", request.spec, current.own)
             return current
         fsid, facts = self._ask(request.spec)
         current = _mapping.MapCurrent(fsid, facts, named, table, supported)
         if fsid is None or facts is None or named or not request.writes:
             return current
+        require_room(self._session, f"map {request.spec}", request.spec)
         use = self._session.use_of(request.spec)
         self._warnings.add(filter(None, [left_lock(request.spec, use)]))
         self._session.require_takeover(request.spec, facts)

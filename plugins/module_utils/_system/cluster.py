@@ -8,7 +8,7 @@ import contextlib
 import errno
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from .._errors import ClusterUnavailable, PlaceMissing, RbdError
@@ -41,6 +41,13 @@ class ClusterSession(Protocol):
         :raises RbdError: it lacks a capability, which is named.
         """
 
+    def require_room(self, what: str, spec: ImageSpec) -> None:
+        """Make sure that the pools in which the image lies take data.
+
+        :param what: what shall be done, as for :class:`RbdError`.
+        :raises RbdError: one of them is full. An image that is not there needs no room.
+        """
+
     def disable_features(self, spec: ImageSpec, mask: int) -> None:
         """Take features from an image that nobody has open."""
 
@@ -71,6 +78,7 @@ class LibrbdSession:
         self._waiting: list[str] = []
         self.heartbeat = Heartbeat(self._answers, lambda: self._waiting[-1] if self._waiting else None)
         self._may_blocklist = False
+        self._osdmap: dict[str, Any] = {}
 
     def close(self) -> bool:
         """End the connection, if there is one.
@@ -139,6 +147,17 @@ class LibrbdSession:
             return refusal.errno == errno.EACCES
         return False
 
+    def require_room(self, what: str, spec: ImageSpec) -> None:
+        try:
+            with self.open(spec.head, what) as image:
+                data_pool = image.data_pool_id()
+        except NoImage:
+            return
+        pools = {spec.pool, str(self.connected().pool_reverse_lookup(data_pool))}
+        obstacle = self.obstacle(sorted(pools))
+        if obstacle is not None:
+            raise RbdError(what, *obstacle)
+
     def disable_features(self, spec: ImageSpec, mask: int) -> None:
         what = f"disable features of {spec}"
         with self.open(spec, what, read_only=False) as image:
@@ -166,6 +185,27 @@ class LibrbdSession:
             if self._handle is None:
                 self._handle = connect(self.connection)
             return self._handle
+
+    def osdmap(self) -> dict[str, Any]:
+        """What ``ceph osd dump`` tells, as it was when it was first asked for."""
+        if not self._osdmap:
+            self._osdmap = self.command("read the cluster's map", "osd dump")
+        return self._osdmap
+
+    def obstacle(self, pools: Iterable[str]) -> tuple[str, str] | None:
+        """Why nothing can be written to one of these pools, as cause and advice; None if nothing is in the way."""
+        osdmap = self.osdmap()
+        known = {pool["pool_name"]: pool["flags_names"].split(",") for pool in osdmap["pools"]}
+        if "full" in osdmap["flags"].split(","):
+            return "the cluster is full", "Add storage, or remove data: ceph df, ceph osd df."
+        for pool in pools:
+            if pool not in known:
+                return f"there is no pool {pool}", "Check the pool's name, or create it (rbd_pool)."
+            if "full_quota" in known[pool]:
+                return f"the pool {pool} has reached its quota", f"Raise it: ceph osd pool get-quota {pool}."
+            if "full" in known[pool]:
+                return f"the pool {pool} is full", "Add storage, or remove data: ceph df, ceph osd df."
+        return None
 
     @contextlib.contextmanager
     def pool(self, spec: ImageSpec, what: str) -> Iterator[Any]:

@@ -61,6 +61,7 @@ class FakeCluster:
     written: dict[str, Extent] = field(default_factory=dict)
     uses: dict[str, ImageUse] = field(default_factory=dict)
     lacking: RbdError | None = None
+    full: bool = False
     refusal: RbdError | None = None
     log: list[str] = field(default_factory=list)
 
@@ -80,6 +81,11 @@ class FakeCluster:
         self.answer(f"require_takeover {spec} {facts.image_id}")
         if self.lacking is not None:
             raise self.lacking
+
+    def require_room(self, what: str, spec: ImageSpec) -> None:
+        self.answer(f"require_room {spec}")
+        if self.full:
+            raise RbdError(what, f"the pool {spec.pool} is full", "Add storage.")
 
     def disable_features(self, spec: ImageSpec, mask: int) -> None:
         self.answer(f"disable_features {spec}")
