@@ -71,6 +71,16 @@ def _power_cut(lab: Lab, options: argparse.Namespace) -> int:
     return 0
 
 
+def _unplug(lab: Lab, options: argparse.Namespace) -> int:
+    lab.plug(options.name, state="down")
+    return 0
+
+
+def _plug(lab: Lab, options: argparse.Namespace) -> int:
+    lab.plug(options.name)
+    return 0
+
+
 def _console(lab: Lab, options: argparse.Namespace) -> int:
     path = lab.guest(options.name).console
     if options.follow:
@@ -111,8 +121,10 @@ def parser() -> argparse.ArgumentParser:
     ssh.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER)
     reboot = add("reboot", _reboot, "reboot a guest cleanly and wait for the new boot")
     power_cut = add("power-cut", _power_cut, "end a guest as if its power failed; 'up' boots it again")
+    unplug = add("unplug", _unplug, "take a guest off the network, as if its cable was pulled out")
+    plug = add("plug", _plug, "put a guest back on the network; so does 'up' where it has to boot it")
     console = add("console", _console, "print the console log of a guest")
-    for command in (reboot, power_cut, console):
+    for command in (reboot, power_cut, unplug, plug, console):
         command.add_argument("name", metavar="NAME")
     _add_timeout(reboot)
     console.add_argument("-f", "--follow", action="store_true", help="go on as it grows")

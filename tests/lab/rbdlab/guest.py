@@ -53,6 +53,11 @@ class Guest:
         return self._state.guest_address(self.name)
 
     @property
+    def tap(self) -> str:
+        """The guest's port of the bridge."""
+        return f"tap{self._state.guests[self.name]}"
+
+    @property
     def console(self) -> Path:
         """The log of the serial console."""
         return self.directory / "console.log"
@@ -90,10 +95,9 @@ class Guest:
 
     def _start(self, base: Callable[[], Path], network: Network, kernel_arguments: str) -> None:
         origin = self._disk(base)
-        index = self._state.guests[self.name]
         machine = qemu.Machine(
-            self.name, self.directory, origin / "vmlinuz", f"tap{index}",
-            subnet.mac(self._paths.id, index), self._accelerator, kernel_arguments,
+            self.name, self.directory, origin / "vmlinuz", self.tap,
+            subnet.mac(self._paths.id, self._state.guests[self.name]), self._accelerator, kernel_arguments,
         )  # fmt: skip
         machine.initrd.write_bytes(initrd((origin / "initrd").read_bytes(), self._identity()))
         network.tap(machine.tap)

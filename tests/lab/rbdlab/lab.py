@@ -197,6 +197,10 @@ class Lab:
         """Return the running cluster."""
         return self._cluster(self._state())
 
+    def plug(self, name: str, *, state: str = "up") -> None:
+        """Put a guest on the network (``up``) or take it off (``down``)."""
+        self._network.plug(self.guest(name).tap, state=state)
+
     def guest(self, name: str) -> Guest:
         """Return a guest of the running laboratory."""
         state = self._state()

@@ -63,12 +63,17 @@ class Network:
             as_root(["ip", "-n", self.namespace, "link", "show", name]), capture_output=True, check=False
         )
         if shown.returncode == 0:
+            self.plug(name)
             return
         owner = [] if is_root() else ["user", str(os.getuid())]
         purpose = f"make the tap {name} in {self.namespace}"
         run_root(self.inside(["ip", "tuntap", "add", "dev", name, "mode", "tap", *owner]), purpose=purpose)
         command = ["link", "set", name, "addrgenmode", "none", "master", BRIDGE, "up"]
         run_root(["ip", "-n", self.namespace, *command], purpose=purpose)
+
+    def plug(self, name: str, *, state: str = "up") -> None:
+        """Put a guest's port of the bridge on (``up``) or off (``down``)."""
+        run_root(["ip", "-n", self.namespace, "link", "set", name, state], purpose=f"set {name} {state}")
 
     def pids(self) -> list[int]:
         """Return the processes that run in the namespace."""

@@ -60,7 +60,7 @@ class FakeImages:
     def read(
         self, spec: ImageSpec, children: bool = False, settings: bool = False, clone: bool = False
     ) -> ImageFacts | None:
-        self.cluster.answer(f"read {spec}")
+        self.cluster.answer(f"read {spec}" + (" that may be a clone in the making" if clone else ""))
         facts = self.cluster.images.get(str(spec))
         return None if facts is None else self._seen(spec, facts, children, settings)
 
