@@ -17,8 +17,8 @@ CLUSTER: dict[str, Any] = {
 }
 
 
-def bulk(list_name: str, item: Mapping[str, Any], key: str = "image") -> dict[str, Any]:
-    """The arguments of AnsibleModule for options that describe one item, or serve as defaults for a list.
+def bulk(list_name: str, item: Mapping[str, Any], key: str = "image", **others: Any) -> dict[str, Any]:
+    """The arguments of AnsibleModule: the connection, and options that describe one item or are defaults for a list.
 
     The list's items take the same options, without defaults of their own: a default there would
     hide the value given at the top level.
@@ -26,13 +26,20 @@ def bulk(list_name: str, item: Mapping[str, Any], key: str = "image") -> dict[st
     :param list_name: name of the list option.
     :param item: argument specs of the options that an item takes.
     :param key: the option that identifies an item.
+    :param others: argument specs of options beside these, which hold for all items.
     """
     suboptions = {name: _without_default(spec) for name, spec in item.items()}
     suboptions[key] = {**suboptions[key], "required": True}
     return {
-        "argument_spec": {**item, list_name: {"type": "list", "elements": "dict", "options": suboptions}},
+        "argument_spec": {
+            **CLUSTER,
+            **others,
+            **item,
+            list_name: {"type": "list", "elements": "dict", "options": suboptions},
+        },
         "mutually_exclusive": [(key, list_name)],
         "required_one_of": [(key, list_name)],
+        "supports_check_mode": True,
     }
 
 

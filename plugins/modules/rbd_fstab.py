@@ -213,8 +213,6 @@ failures:
   elements: dict
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
@@ -237,13 +235,7 @@ _ITEM = {
 
 def main() -> None:
     """Run the module."""
-    arguments: dict[str, Any] = _argspec.bulk("mounts", _ITEM)
-    arguments["argument_spec"] = {
-        **_argspec.CLUSTER,
-        "fstab": {"type": "path", "default": "/etc/fstab"},
-        **arguments["argument_spec"],
-    }
-    module = AnsibleModule(supports_check_mode=True, **arguments)
+    module = AnsibleModule(**_argspec.bulk("mounts", _ITEM, fstab={"type": "path", "default": "/etc/fstab"}))
     with _module.cluster_session(module) as session:
         _module.execute(module, FstabOperation(module, session, _ITEM), session=session)
 

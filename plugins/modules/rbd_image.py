@@ -348,8 +348,6 @@ failures:
   elements: dict
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
@@ -387,9 +385,7 @@ _ITEM = {
 
 def main() -> None:
     """Run the module."""
-    arguments: dict[str, Any] = _argspec.bulk("images", _ITEM)
-    arguments["argument_spec"] = {**_argspec.CLUSTER, **arguments["argument_spec"]}
-    module = AnsibleModule(supports_check_mode=True, **arguments)
+    module = AnsibleModule(**_argspec.bulk("images", _ITEM))
     _module.require_bindings()
     progress = for_module(module)
     with _module.cluster_session(module) as session:

@@ -430,7 +430,7 @@ _WHAT = ("image", "images", "pool")
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={**_argspec.CLUSTER, **_argspec.bulk("images", _ITEM)["argument_spec"], **_OPTIONS},
+        argument_spec=_argspec.bulk("images", _ITEM, **_OPTIONS)["argument_spec"],
         mutually_exclusive=[_WHAT, ("namespace", "all_namespaces")],
         required_one_of=[_WHAT],
         required_by={"namespace": ["pool"]},

@@ -196,8 +196,6 @@ failures:
   elements: dict
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
@@ -216,13 +214,9 @@ _ITEM = {
 
 def main() -> None:
     """Run the module."""
-    arguments: dict[str, Any] = _argspec.bulk("images", _ITEM)
-    arguments["argument_spec"] = {
-        **_argspec.CLUSTER,
-        "rbdmap_file": {"type": "path", "default": "/etc/ceph/rbdmap"},
-        **arguments["argument_spec"],
-    }
-    module = AnsibleModule(supports_check_mode=True, **arguments)
+    module = AnsibleModule(
+        **_argspec.bulk("images", _ITEM, rbdmap_file={"type": "path", "default": "/etc/ceph/rbdmap"})
+    )
     with _module.cluster_session(module) as session:
         _module.execute(module, MapOperation(module, session, _ITEM), session=session)
 

@@ -113,8 +113,6 @@ failures:
   elements: dict
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
@@ -130,9 +128,7 @@ _ITEM = {
 
 def main() -> None:
     """Run the module."""
-    arguments: dict[str, Any] = _argspec.bulk("namespaces", _ITEM, "namespace")
-    arguments["argument_spec"] = {**_argspec.CLUSTER, **arguments["argument_spec"]}
-    module = AnsibleModule(supports_check_mode=True, **arguments)
+    module = AnsibleModule(**_argspec.bulk("namespaces", _ITEM, "namespace"))
     _module.require_bindings()
     with _module.cluster_session(module) as session:
         _module.execute(module, NamespaceOperation(module, LibrbdNamespaces(session), _ITEM), session=session)

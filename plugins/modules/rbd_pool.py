@@ -233,8 +233,6 @@ failures:
   elements: dict
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
@@ -257,9 +255,7 @@ _ITEM = {
 
 def main() -> None:
     """Run the module."""
-    arguments: dict[str, Any] = _argspec.bulk("pools", _ITEM, "pool")
-    arguments["argument_spec"] = {**_argspec.CLUSTER, **arguments["argument_spec"]}
-    module = AnsibleModule(supports_check_mode=True, **arguments)
+    module = AnsibleModule(**_argspec.bulk("pools", _ITEM, "pool"))
     _module.require_bindings()
     with _module.cluster_session(module) as session:
         _module.execute(module, PoolOperation(module, ClusterPools(session), _ITEM), session=session)

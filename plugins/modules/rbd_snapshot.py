@@ -228,8 +228,6 @@ failures:
   elements: dict
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
@@ -250,9 +248,7 @@ _ITEM = {
 
 def main() -> None:
     """Run the module."""
-    arguments: dict[str, Any] = _argspec.bulk("images", _ITEM)
-    arguments["argument_spec"] = {**_argspec.CLUSTER, **arguments["argument_spec"]}
-    module = AnsibleModule(supports_check_mode=True, **arguments)
+    module = AnsibleModule(**_argspec.bulk("images", _ITEM))
     _module.require_bindings()
     with _module.cluster_session(module) as session:
         operation = SnapshotOperation(module, LibrbdSnapshots(session), _ITEM)

@@ -190,8 +190,6 @@ failures:
   elements: dict
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec, _module
@@ -214,9 +212,7 @@ _ITEM = {
 
 def main() -> None:
     """Run the module."""
-    arguments: dict[str, Any] = _argspec.bulk("users", _ITEM, "name")
-    arguments["argument_spec"] = {**_argspec.CLUSTER, **arguments["argument_spec"]}
-    module = AnsibleModule(supports_check_mode=True, **arguments)
+    module = AnsibleModule(**_argspec.bulk("users", _ITEM, "name"))
     _module.require_bindings()
     with _module.cluster_session(module) as session:
         stores = Stores(MonitorUsers(session), LibrbdNamespaces(session))
