@@ -245,6 +245,15 @@ class TestClone:
         assert kinds(done) == ["flatten"]
         assert done.result["images"][0]["parent"] is None
 
+    def test_in_the_making_is_waited_for_unless_it_needs_no_parent(self) -> None:
+        host = ImageHost(golden=golden())
+        wishes = [options(image="app", parent="golden@one"), options(image="log", parent="golden@one", flatten=True)]
+        for wish in (*wishes, options(image="new", size="1G")):
+            host.once(wish, check=True)
+        assert [line for line in host.cluster.log if "in the making" in line] == [
+            "read rbd/app that may be a clone in the making"
+        ]
+
     def test_keeps_its_parent_from_being_removed(self) -> None:
         host = ImageHost(golden=golden(), app=replace(facts(), parent=ImageSpec("rbd", "", "golden", "one")))
         for state in ("present", "trashed"):
