@@ -33,7 +33,8 @@ INSTANCE = TRACING / "instances/canary"
 # The kernel records so many arguments, and so many variables, of a program; an event holds so many of them.
 STRINGS = 48
 PER_EVENT = 8
-BUFFER_KIB = 4096
+# Of each processor: room for what a boot starts while the watcher waits for its turn.
+BUFFER_KIB = 16384
 
 # Where files are written on a host, and where the kernel tells of Ceph. HOME is left out, since the keys are there.
 TREES = ("/etc", "/home", "/opt", "/root", "/run", "/tmp", "/usr/local", "/var", "/dev/shm")
@@ -190,7 +191,11 @@ def _event(line: bytes) -> str:
 
 
 def _note(execs: int) -> None:
-    (HOME / f"execs-{_boot()}").write_text(str(execs))
+    # Whole at any instant, since a search may read it.
+    told = HOME / f"execs-{_boot()}"
+    new = told.with_suffix(".new")
+    new.write_text(str(execs))
+    new.replace(told)
 
 
 def _boot() -> str:
@@ -211,7 +216,7 @@ def search() -> dict[str, Any]:
     if SEEN.exists():
         rows = map(json.loads, SEEN.read_text(encoding="utf-8").splitlines())
         finds += [(row["secret"], f"started program: {row['event']}") for row in rows]
-    execs = sum(int(path.read_text(encoding="utf-8")) for path in HOME.glob("execs-*"))
+    execs = sum(int(path.read_text(encoding="utf-8")) for path in HOME.glob("execs-*") if path.suffix != ".new")
     return {"finds": sorted(set(finds)), "execs": execs, "lost": _lost()}
 
 
