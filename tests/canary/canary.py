@@ -7,7 +7,8 @@
     canary.py search        search everything else, and tell what the watcher has found, as JSON
     canary.py files PATH .. search only these files and directories
 
-The keys stand in SECRETS: ``{"<name>": {"key": "<base64>", "allowed": ["<path>", ...]}}``. No key is ever printed.
+Each key stands in a file of SECRETS, ``<name>.json``: ``{"key": "<base64>", "allowed": ["<path>", ...]}``.
+No key is ever printed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HOME = Path("/var/lib/canary")
-SECRETS = HOME / "secrets.json"
+SECRETS = HOME / "secrets"
 SEEN = HOME / "seen.jsonl"
 TRACING = Path("/sys/kernel/tracing")
 INSTANCE = TRACING / "instances/canary"
@@ -59,8 +60,8 @@ class Secret(NamedTuple):
 
 def load() -> list[Secret]:
     """The keys to look for."""
-    told: dict[str, Any] = json.loads(SECRETS.read_text(encoding="utf-8"))
-    return [Secret(name, forms(each["key"]), tuple(each.get("allowed", ()))) for name, each in told.items()]
+    told = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(SECRETS.glob("*.json"))}
+    return [Secret(name, forms(each["key"]), tuple(each["allowed"])) for name, each in told.items()]
 
 
 def forms(key: str) -> tuple[bytes, ...]:

@@ -32,12 +32,13 @@ FORMS = {
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A host of files: all that is searched lies in a directory of the test."""
     home = tmp_path / "home"
-    home.mkdir()
-    told = {"key": {"key": KEY, "allowed": [str(tmp_path / "etc/keyring")]}, "other": {"key": OTHER}}
-    (home / "secrets.json").write_text(json.dumps(told), encoding="utf-8")
+    (home / "secrets").mkdir(parents=True)
+    told = {"key": {"key": KEY, "allowed": [str(tmp_path / "etc/keyring")]}, "other": {"key": OTHER, "allowed": []}}
+    for name, secret in told.items():
+        (home / "secrets" / f"{name}.json").write_text(json.dumps(secret), encoding="utf-8")
     (tmp_path / "etc").mkdir()
     monkeypatch.setattr(canary, "HOME", home)
-    monkeypatch.setattr(canary, "SECRETS", home / "secrets.json")
+    monkeypatch.setattr(canary, "SECRETS", home / "secrets")
     monkeypatch.setattr(canary, "SEEN", home / "seen.jsonl")
     monkeypatch.setattr(canary, "INSTANCE", tmp_path / "tracing")
     monkeypatch.setattr(canary, "TREES", (str(tmp_path / "etc"), str(home)))
