@@ -174,7 +174,7 @@ def _add_event(line: str) -> None:
 def watch() -> None:
     """Note each key that the kernel has recorded, and how many programs were started."""
     secrets = load()
-    execs, rest = 0, b""
+    execs, rest = _noted(), b""
     with (INSTANCE / "trace_pipe").open("rb", buffering=0) as pipe, SEEN.open("a", encoding="utf-8") as seen:
         while chunk := pipe.read(CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -193,10 +193,18 @@ def _event(line: bytes) -> str:
 
 def _note(execs: int) -> None:
     # Whole at any instant, since a search may read it.
-    told = HOME / f"execs-{_boot()}"
-    new = told.with_suffix(".new")
+    new = _count().with_suffix(".new")
     new.write_text(str(execs))
-    new.replace(told)
+    new.replace(_count())
+
+
+def _noted() -> int:
+    """How many were started since the boot, by what a watcher before this one has noted."""
+    return int(_count().read_text(encoding="utf-8")) if _count().exists() else 0
+
+
+def _count() -> Path:
+    return HOME / f"execs-{_boot()}"
 
 
 def _boot() -> str:

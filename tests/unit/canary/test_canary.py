@@ -134,6 +134,11 @@ class TestTheWatcher:
         found = canary.search()
         assert (found["execs"], found["lost"]) == (3, 3)
 
+    def test_goes_on_counting_when_it_is_started_again(self) -> None:
+        canary.watch()
+        canary.watch()
+        assert canary.search()["execs"] == 6
+
     def test_hears_events_of_which_only_a_part_is_there_yet(self, recorded: Path) -> None:
         (recorded / "trace_pipe").unlink()
         os.mkfifo(recorded / "trace_pipe")
