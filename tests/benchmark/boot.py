@@ -14,7 +14,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -92,7 +92,7 @@ class Laboratory:
 
     def look(self) -> Look | None:
         """How far the client's boot has come; None while it does not answer."""
-        done = subprocess.run([LAB, "ssh", CLIENT, _LOOK], check=False, capture_output=True, text=True)
+        done = _try(LAB, "ssh", CLIENT, _LOOK)
         if done.returncode != 0:
             return None
         seen = json.loads(done.stdout)
@@ -102,13 +102,13 @@ class Laboratory:
     def boot(self, command: str, finished: Callable[[Look], bool]) -> Look:
         """Let the client boot anew by a command of its own; how it looks when enough has come to pass."""
         old = _once(self.look, lambda _look: True)
-        subprocess.run([LAB, "ssh", CLIENT, command], check=False, capture_output=True)
+        _try(LAB, "ssh", CLIENT, command)
         return _once(self.look, lambda look: look.boot != old.boot and finished(look))
 
     def power_off(self) -> float:
         """The seconds that a shutdown with unwritten data takes."""
         began = time.monotonic()
-        subprocess.run([LAB, "ssh", CLIENT, _WRITE], check=False, capture_output=True)
+        _try(LAB, "ssh", CLIENT, _WRITE)
         _once(_status, lambda status: status == "stopped")
         return time.monotonic() - began
 
@@ -125,7 +125,10 @@ def main() -> None:
         laboratory.up()
         try:
             for count in sorted(options.images):
-                rows += measure(laboratory, count)
+                for row in measure(laboratory, count):
+                    # At once, too: it takes long, and may be ended.
+                    print(row, flush=True)
+                    rows.append(row)
             if options.shutdown:
                 laboratory.on("ceph1", _AWAY)
                 seconds = laboratory.power_off()
@@ -135,15 +138,14 @@ def main() -> None:
     print("\n" + "\n".join(rows))
 
 
-def measure(laboratory: Laboratory, count: int) -> list[str]:
+def measure(laboratory: Laboratory, count: int) -> Iterator[str]:
     """The three boots with so many images, a line each."""
-    rows = []
     for kind, heals in (("stock", False), ("self-healing", True)):
         laboratory.play("mount", boot_images=count, boot_self_heal=heals)
         look = laboratory.boot("systemctl reboot", lambda look: look.ended > 0 and look.login is not None)
         if look.mounted != count:
             raise SystemExit(f"After a healthy boot {look.mounted} of {count} images are mounted.")
-        rows.append(
+        yield (
             f"{count:3} images, {kind:12}, healthy: login at {look.login:5.1f} s, "
             f"the service took {look.ended - look.began:5.1f} s"
         )
@@ -154,15 +156,14 @@ def measure(laboratory: Laboratory, count: int) -> list[str]:
     laboratory.on("ceph1", _RETURN)
     began = time.monotonic()
     _once(laboratory.look, lambda look: look.mounted == count)
-    rows.append(
+    yield (
         f"{count:3} images, self-healing, away   : login at {away.login:5.1f} s, "
         f"mounted {time.monotonic() - began:5.1f} s after the return"
     )
-    return rows
 
 
 def _status() -> str:
-    told = subprocess.run([LAB, "status"], check=False, capture_output=True, text=True).stdout
+    told = _try(LAB, "status").stdout
     return next(line.split()[-1] for line in told.splitlines() if line.startswith(f"{CLIENT} "))
 
 
@@ -178,11 +179,16 @@ def _once(look: Callable[[], Seen | None], enough: Callable[[Seen], bool]) -> Se
 
 
 def _run(*argv: str | Path) -> None:
-    subprocess.run(argv, check=True)
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
 
 
 def _output(*argv: str | Path) -> str:
-    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _try(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+    # With a standard input of its own: ssh would leave ours non-blocking, which Ansible refuses.
+    return subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
 if __name__ == "__main__":
