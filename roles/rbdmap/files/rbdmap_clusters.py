@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import re
 import socket
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, TimeoutError as Unfinished
 from pathlib import Path
@@ -40,12 +41,13 @@ class Silent(Exception):
 
 
 class Clusters:
-    """The clusters of the lines, asked in bounded time over one connection for each user."""
+    """The clusters of the lines, asked in bounded time over one connection for each user; by several threads."""
 
     def __init__(self) -> None:
         self._handles: dict[tuple[str, ...], Any] = {}
         self._away: set[tuple[str, str]] = set()
         self._silences = 0
+        self._connecting = threading.Lock()
         # Whatever time-outs it is given, librbd may wait for ever. So main() does not wait for these threads.
         self._threads = ThreadPoolExecutor(max_workers=32)
 
@@ -55,7 +57,8 @@ class Clusters:
         :raises Refused: it cannot be looked at.
         :raises Silent: no answer in time.
         """
-        handle = self._handle(_without_map_options(words))
+        with self._connecting:
+            handle = self._handle(_without_map_options(words))
         if self._silences >= SILENCES:
             raise Silent(f"{SILENCES} images have not answered, so the others are left to the next attempt")
         try:

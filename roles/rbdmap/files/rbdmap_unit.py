@@ -9,14 +9,17 @@ tries again.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -39,26 +42,29 @@ RUN = Path("/run/cephclient.rbd")
 PREDECESSOR = 30
 # Seconds that one image may take to be mapped and mounted.
 STEP = 90
+# So many rbdmaps run side by side: what is slow is to start programs, and to mount what was not unmounted.
+SIDE_BY_SIDE = 4
 
 # A bash function that rbdmap calls in place of the command, and a hook does not: it tells the parameters of a map on
-# fd 3, and goes on only with the answer y, unless a play has mapped the image meanwhile. The reason of a failed map,
-# which rbdmap drops, goes to fd 5.
+# ASK, and goes on only with the answer y, unless a play has mapped the image meanwhile. The reason of a failed map,
+# which rbdmap drops, goes to the journal.
 GATE = r"""
 rbd() {
     [ "$0" = "$RBDMAP" ] || { command rbd "$@"; return; }
-    local answer said rc=0
-    printf '%s\0' "${@:3}" "" >&3
-    read -r answer <&4
+    local answer said lock rc=0
+    printf '%s\0' "${@:3}" "" >&"$ASK"
+    read -r answer <&"$HEAR"
     [ "$answer" = y ] || return 1
-    exec 6< "$RUN" && flock --wait 60 6 || return 1
+    exec {lock}< "$RUN" && flock --wait 60 "$lock" || return 1
     [ ! -e "$DEVICES/$3" ] || return 1
     said=$(command rbd "$@" 2>&1) || rc=$?
-    if [ $rc = 0 ]; then printf '%s\n' "$said"; else printf '%s\n' "$said" >&5; fi
+    if [ $rc = 0 ]; then printf '%s\n' "$said"; else printf '%s\n' "$said" >&"$JOURNAL"; fi
     return $rc
 }
 export -f rbd
-exec 3>&"$1" 4<&"$2" 5>&2
-exec "$3" map
+exec {JOURNAL}>&2
+export JOURNAL
+exec "$RBDMAP" map
 """
 
 # A line to bash's read; one without its newline is never read.
@@ -105,24 +111,54 @@ def read_lines() -> list[Line]:
     return found
 
 
-def rbdmap_map(may_map: Callable[[str, tuple[str, ...]], bool]) -> None:
-    """Run ``rbdmap map``.
+def shares(lines: Sequence[Line]) -> list[list[Line]]:
+    """The lines in shares, which may be mapped side by side; each has the order of the file.
+
+    Whatever may need that order is in the first share: an image with a hook, which may do anything, and one whose mount
+    point is in that of another, or has another in it. If the other is none of these images by its name (but may be one
+    by its label), all of them are.
+    """
+    nested = _nested_devices()
+    ordered = [line for line in lines if str(line.device) in nested or os.access(HOOKS / line.spec, os.X_OK)]
+    if nested - {str(line.device) for line in lines}:
+        ordered = list(lines)
+    free = [line for line in lines if line not in ordered]
+    # An image that is listed twice is in one share.
+    specs = list(dict.fromkeys(line.spec for line in free))
+    chosen = [specs[first::SIDE_BY_SIDE] for first in range(SIDE_BY_SIDE)]
+    found = [ordered, *([line for line in free if line.spec in share] for share in chosen)]
+    return [share for share in found if share]
+
+
+def _nested_devices() -> set[str]:
+    """What fstab mounts, with noauto, at, in or around the mount point of another, as far as their names tell.
+
+    Where a link leads is not looked at: on a file system of a cluster that is away, to look would have no end.
+    """
+    places = [(device, os.path.normpath(path).rstrip("/") + "/") for device, path in noauto_entries()]
+    pairs = (pair for pair in itertools.permutations(places, 2) if pair[0][1].startswith(pair[1][1]))
+    return {device for pair in pairs for device, _path in pair}
+
+
+def rbdmap_map(lines: Sequence[Line], may_map: Callable[[str, tuple[str, ...]], bool]) -> None:
+    """Run ``rbdmap map`` for some lines of its file.
 
     :param may_map: is asked before an image is mapped, with its image-spec and the parameters.
     :raises Silent: an image took too long. Nothing waits for what not even a kill ends before the cluster is back.
     """
-    bounded = f"--client_mount_timeout={ANSWER} {os.environ.get('CEPH_ARGS', '')}"
-    places = {"RBDMAP": RBDMAP, "RBDMAPFILE": str(FILE), "DEVICES": str(DEVICES), "RUN": str(RUN)}
     RUN.mkdir(mode=0o700, exist_ok=True)
     asked, ask = os.pipe()
     hear, answer = os.pipe()
-    process = subprocess.Popen(
-        ["bash", "-c", GATE, "bash", str(ask), str(hear), RBDMAP],
-        env={**os.environ, **places, "CEPH_ARGS": bounded},
-        stdin=subprocess.DEVNULL,
-        pass_fds=(ask, hear),
-        start_new_session=True,
-    )
+    with os.fdopen(os.memfd_create("rbdmap"), "wb") as listed:
+        listed.write("".join(line.text for line in lines).encode("utf-8", "surrogateescape"))
+        listed.flush()
+        process = subprocess.Popen(
+            ["bash", "-c", GATE],
+            env={**os.environ, **_environment(ask, hear, listed.fileno())},
+            stdin=subprocess.DEVNULL,
+            pass_fds=(ask, hear, listed.fileno()),
+            start_new_session=True,
+        )
     os.close(ask)
     os.close(hear)
     try:
@@ -135,6 +171,19 @@ def rbdmap_map(may_map: Callable[[str, tuple[str, ...]], bool]) -> None:
         os.close(asked)
         os.close(answer)
     process.wait()
+
+
+def _environment(ask: int, hear: int, listed: int) -> dict[str, str]:
+    """What the gate and rbdmap are told."""
+    return {
+        "RBDMAP": RBDMAP,
+        "RBDMAPFILE": f"/proc/self/fd/{listed}",
+        "DEVICES": str(DEVICES),
+        "RUN": str(RUN),
+        "ASK": str(ask),
+        "HEAR": str(hear),
+        "CEPH_ARGS": f"--client_mount_timeout={ANSWER} {os.environ.get('CEPH_ARGS', '')}",
+    }
 
 
 def _requests(pipe: int, pid: int) -> Iterator[list[str]]:
@@ -174,13 +223,13 @@ def run_bounded(*command: str) -> int:
         raise Silent(f"{' '.join(command)} has taken more than {STEP} seconds, and was ended") from None
 
 
-def mount_points(device: Path) -> list[str]:
-    """Where fstab has the device with noauto; without it, systemd mounts it by itself."""
+def noauto_entries() -> list[tuple[str, str]]:
+    """Device and mount point of each line of fstab with noauto; without it, systemd mounts it by itself."""
     found = []
     for text in FSTAB.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
         fields = [re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), field) for field in text.split()]
-        if len(fields) > 3 and fields[0] == str(device) and "noauto" in fields[3].split(","):
-            found.append(fields[1])
+        if len(fields) > 3 and not fields[0].startswith("#") and "noauto" in fields[3].split(","):
+            found.append((fields[0], fields[1]))
     return found
 
 
@@ -200,19 +249,24 @@ class Attempt:
         self._patient_until = time.monotonic() + PREDECESSOR
         self._refused: set[str] = set()
         self._said: set[str] = set()
+        self._saying = threading.Lock()
 
     def run(self) -> int:
         """Map and mount; the exit code."""
         mapped = [line for line in self._lines if line.mapped]
-        if len(mapped) < len(self._lines):
-            try:
-                rbdmap_map(self._may_map)
-            except Silent as error:
-                tell(f"Cannot map and mount what is left: {error}.")
+        self._map([line for line in self._lines if line not in mapped])
         failed = sum(not self._finished(line, line in mapped) for line in self._lines)
         if failed:
             tell(f"{len(self._lines) - failed} of {len(self._lines)} images are in place.")
         return 1 if failed else 0
+
+    def _map(self, lines: Sequence[Line]) -> None:
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE + 1) as threads:
+            for ended in [threads.submit(rbdmap_map, share, self._may_map) for share in shares(lines)]:
+                try:
+                    ended.result()
+                except Silent as error:
+                    tell(f"Cannot map and mount what is left: {error}.")
 
     def _may_map(self, spec: str, words: tuple[str, ...]) -> bool:
         line = next((line for line in self._lines if line.spec == spec), Line("", spec))
@@ -221,9 +275,10 @@ class Attempt:
         except Refused as error:
             tell(f"Cannot map {spec}: {error}.")
         except Silent as error:
-            if str(error) not in self._said:
-                tell(f"Cannot map {spec}: {error}. It is tried again, and so are the others of that cluster.")
-            self._said.add(str(error))
+            with self._saying:
+                if str(error) not in self._said:
+                    tell(f"Cannot map {spec}: {error}. It is tried again, and so are the others of that cluster.")
+                self._said.add(str(error))
         else:
             return True
         self._refused.add(spec)
@@ -278,7 +333,7 @@ def mount(device: Path) -> None:
 
     :raises Refused: mount has failed.
     """
-    for path in mount_points(device):
+    for path in [path for source, path in noauto_entries() if source == str(device)]:
         if not is_mounted(device):
             code = run_bounded("mount", path)
             if code != 0:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -118,8 +119,8 @@ class TestGate:
     def test_every_image_is_asked_for_with_what_rbdmap_makes_of_its_line(self, unit: Unit) -> None:
         lines = [f"# note {USER}", f"one\t{USER}", f"p/n/two {USER},options='queue_depth=8,lock_on_read' # x", "p/t@s"]
         assert unit.run("\n".join(lines) + "\n") == 0
-        assert unit.clusters.asked == [argv(line) for line in lines if argv(line)]
-        assert unit.mapped == ["rbd/one", "p/n/two", "p/t@s"]
+        assert sorted(unit.clusters.asked) == sorted(argv(line) for line in lines if argv(line))
+        assert sorted(unit.mapped) == ["p/n/two", "p/t@s", "rbd/one"]
 
     def test_what_a_play_has_mapped_meanwhile_is_not_mapped_twice(self, unit: Unit) -> None:
         class Meanwhile(FakeClusters):
@@ -135,7 +136,7 @@ class TestGate:
         self, unit: Unit, capfd: pytest.CaptureFixture[str]
     ) -> None:
         assert unit.run(f"p/a {USER}\np/b {USER}\np/c {USER}\n", {"p/b": [FOREIGN]}) == 1
-        assert unit.mapped == ["p/a", "p/c"]
+        assert sorted(unit.mapped) == ["p/a", "p/c"]
         said = capfd.readouterr().err
         assert "Cannot map p/b: it is in use by client.9 at 192.0.2.9:0/77." in said
         assert "2 of 3 images are in place." in said
@@ -185,7 +186,7 @@ class TestGate:
         assert unit.mapped == []
         said = capfd.readouterr().err
         assert said.count("Cannot map") == 1
-        assert "Cannot map p/a: no monitor has answered within 10 seconds." in said
+        assert ": no monitor has answered within 10 seconds." in said
 
     def test_an_image_that_does_not_exist_keeps_none_from_being_mapped(
         self, unit: Unit, capfd: pytest.CaptureFixture[str]
@@ -198,18 +199,77 @@ class TestGate:
 class TestMap:
     def test_the_reason_of_a_failed_map_is_told(self, unit: Unit, capfd: pytest.CaptureFixture[str]) -> None:
         assert unit.run("p/broken\np/b\n") == 1
-        assert unit.mapped == ["p/broken", "p/b"]
+        assert sorted(unit.mapped) == ["p/b", "p/broken"]
         said = capfd.readouterr().err
         assert "rbd: sysfs write failed" in said
         assert "Cannot map p/broken: rbdmap has failed." in said
 
-    def test_an_image_that_takes_too_long_ends_the_attempt(
+    def test_an_image_that_takes_too_long_keeps_nobody_waiting(
         self, unit: Unit, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(unit.module, "STEP", 1)
+        monkeypatch.setattr(unit.module, "SIDE_BY_SIDE", 1)
         assert unit.run("p/a\np/hangs\np/c\n") == 1
         assert unit.mapped == ["p/a", "p/hangs"]
         assert "rbdmap has taken more than 1 seconds for one image" in capfd.readouterr().err
+
+
+class TestShares:
+    def test_images_are_dealt_with_side_by_side(self, unit: Unit) -> None:
+        class Meeting(FakeClusters):
+            """Answers only when it is asked by all of them."""
+
+            barrier = threading.Barrier(4)
+
+            def watchers(self, spec: str, words: Sequence[str]) -> list[tuple[str, str]]:
+                self.barrier.wait(timeout=10)
+                return super().watchers(spec, words)
+
+        unit.module.FILE.write_text("p/a\np/b\np/c\np/d\n", encoding="utf-8")
+        assert unit.module.Attempt(unit.module.read_lines(), Meeting({})).run() == 0
+        assert sorted(unit.mapped) == ["p/a", "p/b", "p/c", "p/d"]
+
+    def test_of_so_many_images_none_is_left_out_and_none_is_mapped_twice(self, unit: Unit) -> None:
+        specs = [f"p/{number:02}" for number in range(30)]
+        assert unit.run("".join(f"{spec} {USER}\n" for spec in [*specs, "p/07"])) == 0
+        assert sorted(unit.mapped) == specs
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [("/srv", "/srv/deep/below"), ("/srv/deep/below", "/srv"), ("/srv/same", "/srv/same")],
+    )
+    def test_mount_points_within_each_other_keep_their_order(self, unit: Unit, first: str, second: str) -> None:
+        self.declare(unit, {"a": first, "x": "/mnt/x", "b": second, "y": "/srvother"})
+        assert self.specs(unit) == [["p/a", "p/b"], ["p/x"], ["p/y"]]
+
+    @pytest.mark.parametrize("device", ["/dev/mapper/b", "LABEL=b", "/dev/rbd0"])
+    def test_all_keep_it_if_the_other_may_be_any_of_them(self, unit: Unit, device: str) -> None:
+        self.declare(unit, {"a": "/srv/a", "b": "/srv/b/below", "c": "/srv/c"})
+        with (unit.place / "fstab").open("a", encoding="utf-8") as fstab:
+            fstab.write(f"{device} /srv/b ext4 noauto\n")
+        assert self.specs(unit) == [["p/a", "p/b", "p/c"]]
+
+    def test_images_with_a_hook_keep_their_order(self, unit: Unit) -> None:
+        self.declare(unit, {"a": "/srv/a", "b": "/srv/b", "c": "/srv/c"})
+        for name in ("a", "c"):
+            hook = unit.place / "hooks/p" / name
+            hook.parent.mkdir(parents=True, exist_ok=True)
+            hook.touch(0o755)
+        assert self.specs(unit) == [["p/a", "p/c"], ["p/b"]]
+
+    def test_other_mount_points_need_none(self, unit: Unit) -> None:
+        self.declare(unit, {"a": "/srv/a", "b": "/srv/aa", "c": "/srv/c"})
+        assert self.specs(unit) == [["p/a"], ["p/b"], ["p/c"]]
+
+    @staticmethod
+    def declare(unit: Unit, paths: dict[str, str]) -> None:
+        unit.module.FILE.write_text("".join(f"p/{name}\n" for name in paths), encoding="utf-8")
+        lines = [f"{unit.place}/devices/p/{name} {path} ext4 noauto,_netdev 0 0\n" for name, path in paths.items()]
+        (unit.place / "fstab").write_text("".join(lines), encoding="utf-8")
+
+    @staticmethod
+    def specs(unit: Unit) -> list[list[str]]:
+        return [[line.spec for line in share] for share in unit.module.shares(unit.module.read_lines())]
 
 
 class TestWhatRbdmapLeaves:
