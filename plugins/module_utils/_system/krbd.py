@@ -20,8 +20,8 @@ from .directory_lock import locked
 
 BUS = "/sys/bus/rbd"
 
-# Its lock is held while an image is mapped: the kernel maps one twice, if it is asked twice, and only warns of it.
-# The unit's program holds it, too (roles/rbdmap/files/rbdmap_unit.py).
+# Has a directory for each image, whose lock is held while the image is mapped: the kernel maps one twice, if it is asked
+# twice, and only warns of it. The unit's program holds it, too (roles/rbdmap/files/rbdmap_unit.py).
 RUN = "/run/cephclient.rbd"
 
 # The unit of all sizes below /sys/block, whatever a device's own sectors are.
@@ -107,7 +107,9 @@ class HostKrbd:
 
     def map(self, spec: ImageSpec, argv: Sequence[str], timeout: float) -> str:
         os.makedirs(RUN, mode=0o700, exist_ok=True)
-        with locked(RUN, f"map {spec}"):
+        place = os.path.join(RUN, str(spec))
+        os.makedirs(place, exist_ok=True)
+        with locked(place, f"map {spec}"):
             if mapped_as(self.devices(), spec):
                 raise Overtaken(f"map {spec}", "another run has mapped it in this very moment", "Run again.")
             done = self._commands.run(["rbd", "device", "map", *argv], timeout)

@@ -35,7 +35,8 @@ MOUNTS = Path("/proc/self/mountinfo")
 # What the hooks of encrypted images have: they may be run again.
 REPEATABLE = "# cephclient.rbd.luks"
 
-# Its lock is held while an image is mapped, also by plays: the kernel maps one twice, if it is asked twice.
+# Has a directory for each image, whose lock is held while it is mapped, also by plays: the kernel maps one twice, if it is
+# asked twice.
 RUN = Path("/run/cephclient.rbd")
 
 # Seconds in which this host's own watches from before a crash end.
@@ -55,7 +56,7 @@ rbd() {
     printf '%s\0' "${@:3}" "" >&"$ASK"
     read -r answer <&"$HEAR"
     [ "$answer" = y ] || return 1
-    exec {lock}< "$RUN" && flock --wait 60 "$lock" || return 1
+    exec {lock}< "$RUN/$3" && flock --wait 60 "$lock" || return 1
     [ ! -e "$DEVICES/$3" ] || return 1
     said=$(command rbd "$@" 2>&1) || rc=$?
     if [ $rc = 0 ]; then printf '%s\n' "$said"; else printf '%s\n' "$said" >&"$JOURNAL"; fi
@@ -163,6 +164,7 @@ def rbdmap_map(lines: Sequence[Line], may_map: Callable[[str, tuple[str, ...]], 
     os.close(hear)
     try:
         for spec, *words in _requests(asked, process.pid):
+            (RUN / spec).mkdir(parents=True, exist_ok=True)
             os.write(answer, b"y\n" if may_map(spec, tuple(words)) else b"n\n")
     except Silent:
         os.killpg(process.pid, signal.SIGKILL)

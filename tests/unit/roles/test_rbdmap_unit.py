@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ USER = "id=app,keyring=/etc/ceph/k"
 # In place of the commands; the devices are plain files.
 RBD = """#!/bin/sh
 echo "$*" >> "$PLACE/calls"
+flock --nonblock "$PLACE/run/$3" true && echo "unlocked $3" >> "$PLACE/calls"
 case $3 in
     *hangs) sleep 60 ;;
     *broken) echo "rbd: sysfs write failed" >&2; exit 6 ;;
@@ -212,6 +214,21 @@ class TestMap:
         assert unit.run("p/a\np/hangs\np/c\n") == 1
         assert unit.mapped == ["p/a", "p/hangs"]
         assert "rbdmap has taken more than 1 seconds for one image" in capfd.readouterr().err
+
+    def test_the_lock_of_each_image_is_held_while_it_is_mapped(self, unit: Unit) -> None:
+        assert unit.run("p/a\np/n/b\n") == 0
+        assert sorted(unit.calls) == ["device map p/a", "device map p/n/b"]
+
+    def test_what_a_play_is_mapping_is_waited_for(self, unit: Unit) -> None:
+        place = unit.place / "run/p/a"
+        place.mkdir(parents=True)
+        with subprocess.Popen(
+            ["flock", place, "sh", "-c", f"echo; sleep 1; mkdir -p {unit.place}/devices/p/a"], stdout=subprocess.PIPE
+        ) as play:
+            assert play.stdout
+            play.stdout.readline()
+            assert unit.run("p/a\np/b\n") == 0
+        assert unit.mapped == ["p/b"]
 
 
 class TestShares:

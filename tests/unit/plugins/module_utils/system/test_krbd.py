@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable, TypeVar
@@ -210,6 +212,33 @@ class TestMap:
             "Overtaken",
             "Cannot map rbd/app: another run has mapped it in this very moment",
         )
+
+    def test_holds_the_lock_of_this_image_and_of_no_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def is_locked(spec: str) -> bool:
+            place = tmp_path / "run" / spec
+            place.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(place, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(descriptor)
+            return False
+
+        class Looking(FakeCommands):
+            def run(self, argv: Sequence[str], timeout: float) -> Completed:
+                locked.update({spec: is_locked(spec) for spec in ("rbd/app", "rbd/other")})
+                return super().run(argv, timeout)
+
+        locked: dict[str, bool] = {}
+        monkeypatch.setattr(krbd, "RUN", str(tmp_path / "run"))
+        with pytest.raises(RbdError):
+            HostKrbd(Looking(Completed(5, "", "rbd: sorry"))).map(APP, ["rbd/app"], 30)
+        assert locked == {"rbd/app": True, "rbd/other": False}
+        assert not is_locked("rbd/app")
 
 
 class TestUnmap:
