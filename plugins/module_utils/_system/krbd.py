@@ -20,7 +20,7 @@ from .directory_lock import locked
 
 BUS = "/sys/bus/rbd"
 
-# Has a directory for each image, whose lock is held while the image is mapped: the kernel maps one twice, if it is asked
+# Has a directory for each image, whose lock is held while that is mapped: the kernel maps one twice, if it is asked
 # twice, and only warns of it. The unit's program holds it, too (roles/rbdmap/files/rbdmap_unit.py).
 RUN = "/run/cephclient.rbd"
 

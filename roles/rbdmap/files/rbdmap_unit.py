@@ -35,8 +35,8 @@ MOUNTS = Path("/proc/self/mountinfo")
 # What the hooks of encrypted images have: they may be run again.
 REPEATABLE = "# cephclient.rbd.luks"
 
-# Has a directory for each image, whose lock is held while it is mapped, also by plays: the kernel maps one twice, if it is
-# asked twice.
+# Has a directory for each image, whose lock is held while that is mapped, also by plays: the kernel maps one twice, if
+# it is asked twice.
 RUN = Path("/run/cephclient.rbd")
 
 # Seconds in which this host's own watches from before a crash end.
