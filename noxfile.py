@@ -143,7 +143,8 @@ def molecule(session: nox.Session) -> None:
         return
     # The scenario with a laboratory of its own runs beside the others: an emulated guest leaves a processor idle.
     apart = ("molecule", "test", "--no-shared-state", "--scenario-name", APART)
-    with _beside(session, apart, environment):
+    # In a directory of its own, since molecule removes that of the others when they have ended.
+    with _beside(session, apart, {**environment, "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "apart" / "molecule")}):
         session.run("molecule", "test", "--all", "--exclude", APART, env=environment)
 
 

@@ -17,6 +17,7 @@ from .._image_spec import ImageSpec
 from .bindings import rbd
 from .ceph_errors import NoImage
 from .cluster import LibrbdSession
+from .half_made import make_anew
 from .images import require_unwatched
 from .progress import OnProgress
 
@@ -83,8 +84,11 @@ class LibrbdImageChanges:
         self._session = session
 
     def create(self, spec: ImageSpec, facts: ImageFacts) -> None:
-        with self._session.pool(spec, f"create {spec}") as ioctx:
-            rbd.RBD().create(ioctx, spec.image, facts.size, old_format=False, **_options(facts))
+        def make() -> None:
+            with self._session.pool(spec, f"create {spec}") as ioctx:
+                rbd.RBD().create(ioctx, spec.image, facts.size, old_format=False, **_options(facts))
+
+        make_anew(self._session, spec, make)
 
     def create_filled(self, spec: ImageSpec, facts: ImageFacts, fill: Callable[[ImageSpec], None]) -> None:
         unfinished = replace(spec, image=unfinished_prefix(spec) + uuid.uuid4().hex[:8])
@@ -101,9 +105,13 @@ class LibrbdImageChanges:
     def clone(self, spec: ImageSpec, facts: ImageFacts) -> None:
         parent = facts.parent or spec
         what = f"clone {parent} to {spec}"
-        with self._session.pool(parent, what) as source, self._session.pool(spec, what) as target:
-            # By position: Ceph 20.2 has renamed the argument of the snapshot.
-            rbd.RBD().clone(source, parent.image, parent.snap, target, spec.image, **_options(facts))
+
+        def make() -> None:
+            with self._session.pool(parent, what) as source, self._session.pool(spec, what) as target:
+                # By position: Ceph 20.2 has renamed the argument of the snapshot.
+                rbd.RBD().clone(source, parent.image, parent.snap, target, spec.image, **_options(facts))
+
+        make_anew(self._session, spec, make, clone=True)
 
     def restore(self, spec: ImageSpec, image_id: str) -> None:
         with self._session.pool(spec, f"restore {spec}") as ioctx:

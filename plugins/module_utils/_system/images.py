@@ -16,6 +16,7 @@ from .._image_wish import ImageDefaults, ParentFacts
 from .bindings import rados, rbd
 from .ceph_errors import NoImage
 from .cluster import LibrbdSession, user_snapshots
+from .half_made import is_half_made
 from .image_use import read_watchers
 from .open_image import clones_of, layout_of, parent_of, settings_of, snapshots_of
 
@@ -78,6 +79,8 @@ class LibrbdImages:
         facts = self._read(spec, children, settings)
         while clone and facts is not None and facts.parent is None and self._may_become_a_clone():
             facts = self._read(spec, children, settings)
+        if clone and facts is not None and facts.parent is None and is_half_made(self._session, spec, clone):
+            return None
         return facts
 
     def trashed(self, spec: ImageSpec) -> tuple[TrashedImage, ...]:

@@ -73,13 +73,3 @@ def test_systemd_knows_the_mounts_as_remote(host: Host) -> None:
     shown = host.check_output("systemctl show --property After,Before,NeedDaemonReload srv-fresh.mount")
     assert "NeedDaemonReload=no" in shown
     assert "remote-fs-pre.target" in shown
-
-
-def test_the_key_is_nowhere_but_in_the_keyring(host: Host) -> None:
-    key = host.check_output("sed -n 's/.*key = //p' %s", KEYRING)
-    assert len(key) >= 40
-    found = host.run("journalctl --no-pager --output cat | grep --fixed-strings --regexp %s", key)
-    assert found.rc == 1
-    places = "/etc /tmp /var/tmp /var/log /root /run /home"
-    found = host.run(f"grep --recursive --files-with-matches --devices skip --fixed-strings --regexp %s {places}", key)
-    assert found.stdout.split() == [KEYRING]
