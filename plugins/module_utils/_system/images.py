@@ -26,6 +26,8 @@ _CLONE_V2_RELEASE = "mimic"
 # Seconds in which an image that is just being cloned gets its parent: librbd creates it first, and attaches it then
 # (CloneRequest<I>::create_child(), attach_parent()).
 CLONING = 5
+# And in which the cluster forgets that a run which has died then had it open.
+FORGETTING = 35
 
 
 class Images(Protocol):
@@ -68,7 +70,7 @@ class LibrbdImages:
 
     def __init__(self, session: LibrbdSession) -> None:
         self._session = session
-        self._patient_until = 0.0
+        self._waits_since = 0.0
 
     def fsid(self) -> str:
         return self._session.fsid()
@@ -77,7 +79,7 @@ class LibrbdImages:
         self, spec: ImageSpec, children: bool = False, settings: bool = False, clone: bool = False
     ) -> ImageFacts | None:
         facts = self._read(spec, children, settings)
-        while clone and facts is not None and facts.parent is None and self._may_become_a_clone():
+        while clone and facts is not None and facts.parent is None and self._may_become_a_clone(facts):
             facts = self._read(spec, children, settings)
         if clone and facts is not None and facts.parent is None and is_half_made(self._session, spec, clone):
             return None
@@ -137,12 +139,11 @@ class LibrbdImages:
         except NoImage:
             return None
 
-    def _may_become_a_clone(self) -> bool:
+    def _may_become_a_clone(self, facts: ImageFacts) -> bool:
         """Wait a moment for an image to get its parent; False once that has been long enough for all of them."""
-        if not self._patient_until:
-            self._patient_until = time.monotonic() + CLONING
+        self._waits_since = self._waits_since or time.monotonic()
         time.sleep(0.2)
-        return time.monotonic() < self._patient_until
+        return time.monotonic() < self._waits_since + (FORGETTING if facts.watchers else CLONING)
 
     def _facts(self, image: Any, spec: ImageSpec, children: bool, settings: bool) -> ImageFacts:
         snapshots = user_snapshots(image)
