@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from loopback.cluster import LoopbackCluster
+from loopback.holder import holding
 from loopback.modules import Modules
 
 
@@ -72,6 +73,17 @@ def test_what_holds_something_is_no_clone_in_the_making(
     refused = module("rbd_image")({"image": spec, "parent": golden})
     assert refused.failed
     assert "shares nothing with a parent" in refused.msg
+    assert image_id(cluster, spec) == number
+
+
+def test_what_somebody_has_open_is_no_clone_that_was_cut_off(
+    cluster: LoopbackCluster, namespace: str, module: Modules, golden: str, system_python: str
+) -> None:
+    spec = f"{namespace}/app"
+    cluster.rbd("create", spec, "--size", "8M")
+    number = image_id(cluster, spec)
+    with holding(cluster.conf, system_python, spec):
+        assert "shares nothing with a parent" in module("rbd_image")({"image": spec, "parent": golden}).msg
     assert image_id(cluster, spec) == number
 
 
