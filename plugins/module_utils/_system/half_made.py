@@ -16,7 +16,8 @@ from .cluster import LibrbdSession
 from .image_use import read_watchers
 from .open_image import parent_of
 
-# Seconds in which another run has made its image whole; each step is one request to an OSD.
+# Seconds in which another run has made its image whole; each step is one request to an OSD. A clone gets its parent
+# only once it is there (CloneRequest<I>::create_child(), attach_parent()).
 MAKING = 5
 
 

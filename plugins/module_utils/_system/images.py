@@ -16,17 +16,14 @@ from .._image_wish import ImageDefaults, ParentFacts
 from .bindings import rados, rbd
 from .ceph_errors import NoImage
 from .cluster import LibrbdSession, user_snapshots
-from .half_made import is_half_made
+from .half_made import MAKING, is_half_made
 from .image_use import read_watchers
 from .open_image import clones_of, layout_of, parent_of, settings_of, snapshots_of
 
 # The first release of Ceph that knows clones of unprotected snapshots (version 2).
 _CLONE_V2_RELEASE = "mimic"
 
-# Seconds in which an image that is just being cloned gets its parent: librbd creates it first, and attaches it then
-# (CloneRequest<I>::create_child(), attach_parent()).
-CLONING = 5
-# And in which the cluster forgets that a run which has died then had it open.
+# Seconds in which the cluster forgets that a run which has died had an image open.
 FORGETTING = 35
 
 
@@ -79,10 +76,10 @@ class LibrbdImages:
         self, spec: ImageSpec, children: bool = False, settings: bool = False, clone: bool = False
     ) -> ImageFacts | None:
         facts = self._read(spec, children, settings)
-        while clone and facts is not None and facts.parent is None and self._may_become_a_clone(facts):
+        while clone and facts is not None and facts.parent is None:
+            if not self._may_become_a_clone(facts):
+                return None if is_half_made(self._session, spec, clone) else facts
             facts = self._read(spec, children, settings)
-        if clone and facts is not None and facts.parent is None and is_half_made(self._session, spec, clone):
-            return None
         return facts
 
     def trashed(self, spec: ImageSpec) -> tuple[TrashedImage, ...]:
@@ -143,7 +140,7 @@ class LibrbdImages:
         """Wait a moment for an image to get its parent; False once that has been long enough for all of them."""
         self._waits_since = self._waits_since or time.monotonic()
         time.sleep(0.2)
-        return time.monotonic() < self._waits_since + (FORGETTING if facts.watchers else CLONING)
+        return time.monotonic() < self._waits_since + (FORGETTING if facts.watchers else MAKING)
 
     def _facts(self, image: Any, spec: ImageSpec, children: bool, settings: bool) -> ImageFacts:
         snapshots = user_snapshots(image)
