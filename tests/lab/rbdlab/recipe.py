@@ -27,6 +27,7 @@ _DRIVERS = (
     "mtd/", "hwmon/", "platform/", "input/", "thunderbolt/", "video/", "i2c/", "power/", "mmc/", "bluetooth/", "ata/",
     "block/floppy.ko",
 )  # fmt: skip
+_SITE = "/usr/lib/python3/dist-packages/"
 _DOCUMENTATION = ("doc", "man", "locale", "info")
 
 
@@ -68,8 +69,14 @@ def client_recipe(suite: str) -> Recipe:
     """The disk, kernel and initramfs of the guests."""
     drivers = [f"{top}lib/modules/*/kernel/{part}*" for top in ("/", "/usr/") for part in _unneeded()]
     excluded = (*(f"/usr/share/{name}/*" for name in _DOCUMENTATION), *drivers)
-    hooks = {"essential": packaged("client-essential.sh"), "customize": packaged("client-customize.sh")}
+    customize = packaged("client-customize.sh") + _writes(_SITE + "compiled_once.py", packaged("compiled_once.py"))
+    hooks = {"essential": packaged("client-essential.sh"), "customize": customize}
     return Recipe("client", suite, CLIENT_PACKAGES, excluded, hooks, disk_mib=3072)
+
+
+def _writes(path: str, text: str) -> str:
+    """Return the lines of a hook that write a file of this package; none of these has such a line itself."""
+    return f"cat > \"$1{path}\" <<'END OF FILE'\n{text}END OF FILE\n"
 
 
 def _unneeded() -> list[str]:

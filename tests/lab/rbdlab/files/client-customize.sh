@@ -5,7 +5,8 @@
 set -eu
 rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/apt/sources.list" "$1/etc/apt/apt.conf.d/99mmdebstrap"
 rm -f "$1"/etc/apt/sources.list.d/*
-mkdir -p "$1/var/log/journal" "$1/root/.ssh" "$1/etc/ssh/sshd_config.d"
+mkdir -p "$1/var/log/journal" "$1/root/.ssh" "$1/etc/ssh/sshd_config.d" "$1/var/cache/compiled_once"
+echo 'import compiled_once' > "$1/usr/lib/python3/dist-packages/compiled_once.pth"
 chmod 700 "$1/root/.ssh"
 printf 'LABEL=root / ext4 defaults 0 1\n' > "$1/etc/fstab"
 cat > "$1/etc/ssh/sshd_config.d/lab.conf" <<'EOF'
