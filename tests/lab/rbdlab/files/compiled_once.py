@@ -25,7 +25,7 @@ def compiled_once(pathname: str, source: bytes) -> CodeType:
     place = f"{PLACE}/{_imp.source_hash(sys.hexversion, source).hex()}"
     try:
         with open(place, "rb") as file:
-            code: CodeType = marshal.load(file)
+            code: CodeType = marshal.loads(file.read())  # marshal.load reads each object by itself
     except (OSError, EOFError, ValueError, TypeError):  # a power cut leaves new files empty
         code = compile_source(pathname, source)
         _keep(place, code)
