@@ -54,6 +54,10 @@ class PlaceMissing(RbdError):
     """
 
 
+class NoRoom(RbdError):
+    """The pools of an image take no data: one of them is full."""
+
+
 class Overtaken(RbdError):
     """Another run has done it, or undone what it needs, since the current state was read: look again."""
 

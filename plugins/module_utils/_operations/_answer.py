@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._errors import ClusterSilent, RbdError
+from .._errors import ClusterSilent, NoRoom, RbdError
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice
 from .._system import cluster
+from ._warnings import Warnings
 
 
 def require_answer(session: cluster.ClusterSession, what: str, spec: ImageSpec) -> None:
@@ -34,15 +35,24 @@ def require_answer(session: cluster.ClusterSession, what: str, spec: ImageSpec) 
 
 
 def require_room(
-    session: cluster.ClusterSession, what: str, spec: ImageSpec, devices: Iterable[KrbdDevice] | None = None
+    session: cluster.ClusterSession, what: str, spec: ImageSpec, devices: Iterable[KrbdDevice], warnings: Warnings
 ) -> None:
     """Refuse what would write to a full cluster: the kernel keeps it back until there is room again.
 
-    As in target_should_be_paused() of net/ceph/osd_client.c.
+    As in target_should_be_paused() of net/ceph/osd_client.c. The kernel has a session of its own: what is mapped is
+    mounted, unmounted and unmapped also where this user has no key, or may not look.
 
     :param what: what shall be done, as for :class:`RbdError`.
-    :param devices: what it would write to; nothing, if all of them are read-only. None where none is mapped yet.
-    :raises RbdError: there is no room.
+    :param devices: what it would write to; nothing, if all of them are read-only.
+    :raises NoRoom: there is no room.
+    :raises ClusterSilent: the cluster does not answer.
     """
-    if devices is None or any(not device.read_only for device in devices):
+    if all(device.read_only for device in devices):
+        return
+    try:
         session.require_room(what, spec)
+    except (NoRoom, ClusterSilent):
+        raise
+    except RbdError as error:
+        asked = RbdError(f"ask whether {spec} has room, without which the kernel waits", error.cause, error.advice)
+        warnings.add([str(asked)])

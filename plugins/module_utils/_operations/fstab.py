@@ -68,7 +68,8 @@ class FstabOperation:
             unmounts = _mount.plan_unmount(index, request, current)
             mounts = _mount.plan_mount(index, request, current, check_mode)
             if unmounts or any(isinstance(action, _mount.MountImage) for action in mounts):
-                require_room(self._session, f"keep {request.name} {request.state}", request.spec, current.devices)
+                what = f"keep {request.name} {request.state}"
+                require_room(self._session, what, request.spec, current.devices, self._warnings)
             # A remount first, since the ownership cannot be set while the file system is read-only.
             return [*unmounts, *self._plan_remount(index, request, current), *mounts]
 

@@ -139,13 +139,13 @@ class MapOperation:
             current = _mapping.MapCurrent(fsid, None, named, table, supported)
             if current.own:
                 require_answer(self._session, f"unmap {request.spec}", request.spec)
-                require_room(self._session, f"unmap {request.spec}", request.spec, current.own)
+                require_room(self._session, f"unmap {request.spec}", request.spec, current.own, self._warnings)
             return current
         fsid, facts = self._ask(request.spec)
         current = _mapping.MapCurrent(fsid, facts, named, table, supported)
         if fsid is None or facts is None or named or not request.writes:
             return current
-        require_room(self._session, f"map {request.spec}", request.spec)
+        self._session.require_room(f"map {request.spec}", request.spec)
         use = self._session.use_of(request.spec)
         self._warnings.add(filter(None, [left_lock(request.spec, use)]))
         self._session.require_takeover(request.spec, facts)

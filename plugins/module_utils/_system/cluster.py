@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from .._errors import ClusterUnavailable, PlaceMissing, RbdError
+from .._errors import ClusterUnavailable, NoRoom, PlaceMissing, RbdError
 from .._features import FEATURES
 from .._image_facts import Extent, ImageFacts
 from .._image_spec import ImageSpec
@@ -45,7 +45,8 @@ class ClusterSession(Protocol):
         """Make sure that the pools in which the image lies take data.
 
         :param what: what shall be done, as for :class:`RbdError`.
-        :raises RbdError: one of them is full. An image that is not there needs no room.
+        :raises NoRoom: one of them is full. An image that is not there needs no room.
+        :raises RbdError: the cluster could not be asked.
         """
 
     def disable_features(self, spec: ImageSpec, mask: int) -> None:
@@ -156,7 +157,7 @@ class LibrbdSession:
         pools = {spec.pool, str(self.connected().pool_reverse_lookup(data_pool))}
         obstacle = self.obstacle(sorted(pools))
         if obstacle is not None:
-            raise RbdError(what, *obstacle)
+            raise NoRoom(what, *obstacle)
 
     def disable_features(self, spec: ImageSpec, mask: int) -> None:
         what = f"disable features of {spec}"

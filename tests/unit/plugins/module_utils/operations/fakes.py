@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Callable, NoReturn
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import NoRoom, RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Extent, ImageFacts
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
@@ -85,7 +85,7 @@ class FakeCluster:
     def require_room(self, what: str, spec: ImageSpec) -> None:
         self.answer(f"require_room {spec}")
         if self.full:
-            raise RbdError(what, f"the pool {spec.pool} is full", "Add storage.")
+            raise NoRoom(what, f"the pool {spec.pool} is full", "Add storage.")
 
     def disable_features(self, spec: ImageSpec, mask: int) -> None:
         self.answer(f"disable_features {spec}")

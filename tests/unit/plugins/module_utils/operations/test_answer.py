@@ -17,7 +17,10 @@ from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operatio
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import device, facts
 
 SILENT = _errors.ClusterSilent("look at rbd/app", "the cluster did not answer within 30 seconds", "Check its health.")
-REFUSED = _errors.PlaceMissing("look at rbd/app", "there is no pool rbd", "Check the pool's name.")
+REFUSALS = (
+    _errors.PlaceMissing("look at rbd/app", "there is no pool rbd", "Check the pool's name."),
+    _errors.ClusterUnprepared("reach the cluster", "there is no keyring for that user", "Place one, or set keyring."),
+)
 
 
 @pytest.fixture
@@ -34,7 +37,9 @@ def ends_with(host: FakeHost, error: _errors.RbdError) -> None:
     def end(*_arguments: Any) -> NoReturn:
         raise error
 
-    host.cluster.look_up = end  # type: ignore[method-assign]  # the cluster's answer, or its silence
+    # The cluster's answer, or its silence.
+    host.cluster.look_up = end  # type: ignore[method-assign]
+    host.cluster.require_room = end  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -54,7 +59,22 @@ def test_nothing_is_unmapped_while_the_cluster_is_away(host: FakeHost, state: st
     assert (end.done, len(host.kernel.mapped)) == ([], 1)
 
 
-def test_a_refusal_is_an_answer(host: FakeHost) -> None:
-    ends_with(host, REFUSED)
-    run(FstabOperation, host, test_fstab.options(image="app", path="/srv/app", state="unmounted"))
-    assert run(MapOperation, host, test_map.options(image="app", state="unmapped")).done == [("unmap", "rbd/app")]
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refusal_is_an_answer_to_who_unmounts_and_unmaps(host: FakeHost, refusal: _errors.RbdError) -> None:
+    ends_with(host, refusal)
+    unmounted = run(FstabOperation, host, test_fstab.options(image="app", path="/srv/app", state="unmounted"))
+    unmapped = run(MapOperation, host, test_map.options(image="app", state="unmapped"))
+    assert (unmounted.done, unmapped.done) == ([("unmount", "/srv/app")], [("unmap", "rbd/app")])
+    for end in (unmounted, unmapped):
+        what = "ask whether rbd/app has room, without which the kernel waits"
+        assert end.warnings == [str(_errors.RbdError(what, refusal.cause, refusal.advice))]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refusal_is_an_answer_to_who_mounts_what_is_mapped(refusal: _errors.RbdError) -> None:
+    host = FakeHost()
+    host.kernel.mapped = [device()]
+    ends_with(host, refusal)
+    end = run(FstabOperation, host, test_fstab.options(image="app", path="/srv/app"))
+    assert ("mount", "/srv/app") in end.done
+    assert len(end.warnings) == 1
