@@ -46,8 +46,8 @@ def test_only_what_is_new_is_compiled_and_it_knows_where_it_came_from(tmp_path: 
 
 
 def test_where_nothing_can_be_kept_it_is_compiled_each_time(tmp_path: Path) -> None:
-    for _ in range(2):
-        assert run(tmp_path / "missing", tmp_path / "sent.zip", "def answer(): return 1")[0] == "compiled sent.py"
+    for name in ("first.zip", "second.zip"):
+        assert run(tmp_path / "missing", tmp_path / name, "def answer(): return 1")[0] == "compiled sent.py"
 
 
 def test_what_a_power_cut_has_emptied_is_compiled_again(tmp_path: Path) -> None:
