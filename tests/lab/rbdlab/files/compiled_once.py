@@ -17,7 +17,7 @@ from types import CodeType
 
 PLACE = "/var/cache/compiled_once"
 
-compile_source = zipimport._compile_source  # type: ignore[attr-defined]
+compile_source = zipimport._compile_source  # type: ignore[attr-defined]  # CPython's own
 
 
 def compiled_once(pathname: str, source: bytes) -> CodeType:
@@ -30,7 +30,7 @@ def compiled_once(pathname: str, source: bytes) -> CodeType:
         code = compile_source(pathname, source)
         _keep(place, code)
     else:
-        _imp._fix_co_filename(code, pathname)  # type: ignore[attr-defined]
+        _imp._fix_co_filename(code, pathname)  # type: ignore[attr-defined]  # as importlib calls it
     return code
 
 
@@ -44,4 +44,4 @@ def _keep(place: str, code: CodeType) -> None:
         return
 
 
-zipimport._compile_source = compiled_once  # type: ignore[attr-defined]
+zipimport._compile_source = compiled_once  # type: ignore[attr-defined]  # CPython's own

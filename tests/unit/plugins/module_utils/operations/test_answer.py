@@ -37,9 +37,8 @@ def ends_with(host: FakeHost, error: _errors.RbdError) -> None:
     def end(*_arguments: Any) -> NoReturn:
         raise error
 
-    # The cluster's answer, or its silence.
-    host.cluster.look_up = end  # type: ignore[method-assign]
-    host.cluster.require_room = end  # type: ignore[method-assign]
+    host.cluster.look_up = end  # type: ignore[method-assign]  # the cluster's answer, or its silence
+    host.cluster.require_room = end  # type: ignore[method-assign]  # likewise
 
 
 @pytest.mark.parametrize("check", [True, False])
