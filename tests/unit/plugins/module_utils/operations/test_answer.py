@@ -38,7 +38,7 @@ def ends_with(host: FakeHost, error: _errors.RbdError) -> None:
         raise error
 
     host.cluster.look_up = end  # type: ignore[method-assign]  # the cluster's answer, or its silence
-    host.cluster.require_room = end  # type: ignore[method-assign]  # likewise
+    host.cluster.require_room = end  # type: ignore[method-assign]  # or its refusal to this user
 
 
 @pytest.mark.parametrize("check", [True, False])
