@@ -272,7 +272,7 @@ def test_a_pool_that_does_not_serve_is_an_error_in_bounded_time_and_is_finished_
     assert kinds(result) == ["create", "set", "tag"]
     again = module("rbd_pool")({**wish, "connect_timeout": 3})
     assert (again.failed, again.actions) == (True, [])
-    mended = module("rbd_pool")({**wish, "crush_rule": "replicated_rule", "connect_timeout": 10})
+    mended = module("rbd_pool")({**wish, "crush_rule": "replicated_rule", "connect_timeout": 30})
     assert kinds(mended) == ["set", "init"], mended.msg
     assert not module("rbd_pool")({**wish, "crush_rule": "replicated_rule"}).changed
     cluster.ceph("osd", "crush", "rule", "rm", f"rule-{name}")
