@@ -29,8 +29,10 @@ notes:
   - With C(noauto) but without C(_netdev) in O(opts), systemd takes the mount for a local one, and at shutdown
     nothing orders it against the network. Keep both when you set other options.
   - Before it mounts or unmounts, the module asks the cluster of a mapped image whether it answers and has room, since
-    the kernel would wait for both without an end. It needs no key for anything else; where O(user) has none, a warning
-    says that nobody could ask.
+    the kernel would wait for both without an end. Where O(user) has no key for that, a warning says that nobody could
+    ask.
+  - The cluster is asked for its identity only if an image of the name is mapped, and C(ceph.conf) has no C(fsid). For
+    that O(user) needs a key.
   - C(rbdmap map) mounts an image by its device alone, so an image has one line. A second one for another path is
     refused.
   - If a mount point has a blank or a character outside of ASCII in its path, C(rbdmap unmap) by hand does not unmount
