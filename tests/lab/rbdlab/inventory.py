@@ -48,6 +48,8 @@ def render(facts: Facts) -> str:
         "ansible_ssh_private_key_file": str(facts.key_file),
         "ansible_ssh_common_args": shlex.join(ssh_options(facts.known_hosts)),
         "ansible_ssh_timeout": 60,
+        # A task must not fail because the shared SSH connection ended of idleness just as it was taken up.
+        "ansible_ssh_retries": 3,
         "ansible_pipelining": True,
         "ansible_python_interpreter": "/usr/bin/python3",
         "ceph_fsid": facts.fsid,
