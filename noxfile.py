@@ -137,14 +137,13 @@ def molecule(session: nox.Session) -> None:
     """Run the scenarios of extensions/molecule in the laboratory."""
     if not (ROOT / "extensions" / "molecule").exists():
         session.skip("there is no extensions/molecule yet")
-    environment = _installed_collection(session)
+    environment = {**_installed_collection(session), **_new_molecule_state("shared")}
     if session.posargs:
         session.run("molecule", "test", *session.posargs, env=environment)
         return
     # The scenario with a laboratory of its own runs beside the others: an emulated guest leaves a processor idle.
     apart = ("molecule", "test", "--no-shared-state", "--scenario-name", APART)
-    # In a directory of its own, since molecule removes that of the others when they have ended.
-    with _beside(session, apart, {**environment, "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "apart" / "molecule")}):
+    with _beside(session, apart, {**environment, **_new_molecule_state("apart")}):
         session.run("molecule", "test", "--all", "--exclude", APART, env=environment)
 
 
@@ -173,6 +172,18 @@ def _beside(session: nox.Session, command: tuple[str, ...], environment: dict[st
         sys.stdout.flush()
     if process.returncode != 0:
         session.error(f"{' '.join(command)} has failed with {process.returncode}")
+
+
+def _new_molecule_state(name: str) -> dict[str, str]:
+    """Give molecule an empty directory for its state, and return the variable that names it.
+
+    By itself it keeps its state in the home directory, under a name made of nothing but the last part of the
+    checkout's path (``Scenario.ephemeral_directory``). What a run that was cut off has left there says that hosts
+    exist, also to another checkout of that name, whose laboratory molecule then would not start.
+    """
+    directory = WORK / name / "molecule"
+    shutil.rmtree(directory, ignore_errors=True)
+    return {"MOLECULE_EPHEMERAL_DIRECTORY": str(directory)}
 
 
 def _repository_files() -> list[str]:
