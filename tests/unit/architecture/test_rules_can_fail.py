@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cephclient.rbd.tests.unit.architecture import budgets, metadata, purity
+from ansible_collections.cephclient.rbd.tests.unit.architecture import budgets, metadata, promises, purity
 
 Rule = Callable[[Path], list[str]]
 
@@ -24,6 +24,13 @@ HEADER = "# SPDX-FileCopyrightText: cephclient.rbd contributors\n# SPDX-License-
 LONG_FUNCTION = "def f():\n" + "    x = 1\n" * 40
 DOCUMENTED_FUNCTION = 'def f():\n    """' + "Text.\n" * 40 + '    """\n' + "    x = 1\n" * 39
 RUNTIME = "meta/runtime.yml"
+PROMISE = """\
+   * - {promise}
+     - {tests}
+     - 1 run,
+       of three
+     - unit
+"""
 
 
 def _tree(root: Path, files: dict[str, str]) -> Path:
@@ -43,6 +50,12 @@ def _role(specs: str, defaults: str) -> dict[str, str]:
         "roles/r/meta/argument_specs.yml": "argument_specs:\n  main:\n    options: {" + specs + "}\n",
         "roles/r/defaults/main.yml": defaults,
     }
+
+
+def _promises(tests: str, *files: str, promise: str = "It is kept,\n       always") -> dict[str, str]:
+    rows = PROMISE.format(promise="Promise", tests="Test") + PROMISE.format(promise=promise, tests=tests)
+    source = "class TestA:\n    def test_b(self) -> None:\n        pass\n"
+    return {promises.TABLE: f"   :header-rows: 1\n\n{rows}", "tests/unit/test_a.py": source, **dict.fromkeys(files, "")}
 
 
 @pytest.mark.parametrize(
@@ -100,6 +113,12 @@ def _role(specs: str, defaults: str) -> dict[str, str]:
         (metadata.role_default_differences, _role("a: {required: true}", "a: 1")),
         (metadata.role_default_differences, _role("a: {default: 1}", "a: 1\nb: 2")),
         (metadata.role_default_differences, {"roles/r/defaults/main.yml": "a: 1"}),
+        (promises.promises_without_test, _promises("by hand")),
+        (promises.promises_without_test, _promises("by hand", promise="``test_b`` is not its test")),
+        (promises.promises_without_test, _promises("``test_c``")),
+        (promises.promises_without_test, _promises("``TestA``,\n       ``test_c``")),
+        (promises.promises_without_test, _promises("``test_``")),
+        (promises.promises_without_test, _promises("``tests/a``", "tests/unit/a/test_c.py")),
     ],
 )
 def test_violation_is_found(rule: Rule, files: dict[str, str], tmp_path: Path) -> None:
@@ -133,6 +152,8 @@ def test_violation_is_found(rule: Rule, files: dict[str, str], tmp_path: Path) -
         (metadata.action_group_differences, {RUNTIME: _group("a"), "plugins/modules/a.py": ""}),
         (metadata.molecule_prerun, {"extensions/molecule/config.yml": "prerun: false"}),
         (metadata.role_default_differences, _role("a: {default: [1]}, b: {required: true}", "a: [1]")),
+        (promises.promises_without_test, _promises("``TestA``,\n       ``test_b``, ``test_a.py``, ``tests/unit``")),
+        (promises.promises_without_test, _promises("``a.yml``", "extensions/molecule/faults/a.yml")),
     ],
 )
 def test_innocent_is_left_alone(rule: Rule, files: dict[str, str], tmp_path: Path) -> None:

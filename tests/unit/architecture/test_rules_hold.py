@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cephclient.rbd.tests.unit.architecture import budgets, metadata, purity
+from ansible_collections.cephclient.rbd.tests.unit.architecture import budgets, metadata, promises, purity
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[3]
         metadata.wrong_requires_ansible,
         metadata.molecule_prerun,
         metadata.role_default_differences,
+        promises.promises_without_test,
     ],
 )
 def test_rule_holds(rule: Callable[[Path], list[str]]) -> None:
