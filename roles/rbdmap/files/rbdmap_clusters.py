@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cephclient.rbd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clusters of rbdmap's lines, asked in bounded time who has an image open for writing."""
+"""The clusters of rbdmap's lines, asked in bounded time who has an image open for writing, or has locked it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, TimeoutError as Unfinished
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -24,6 +25,8 @@ ANSWER = 15
 # Images that may time out, one by one, before the rest is left to the next attempt.
 SILENCES = 2
 
+# How the cookies of locks begin that librbd and the kernel take by themselves (librbd/ManagedLock.cc, krbd).
+_AUTOMATIC = "auto "
 _ADDRESS = re.compile(r"(?:v[12]:)?\[?([0-9A-Fa-f.:]+?)\]?:\d+/\d+")
 
 
@@ -40,6 +43,20 @@ class Silent(Exception):
     """The cluster does not answer in time."""
 
 
+@dataclass(frozen=True)
+class Use:
+    """Who uses an image: client and address of each.
+
+    :ivar watchers: who has it open for writing, as far as the OSDs know now.
+    :ivar owners: who holds its lock, whether they watch it (still, or again) or not.
+    :ivar locking: whether who writes to it holds its lock.
+    """
+
+    watchers: tuple[tuple[str, str], ...] = ()
+    owners: tuple[tuple[str, str], ...] = ()
+    locking: bool = True
+
+
 class Clusters:
     """The clusters of the lines, asked in bounded time over one connection for each user; by several threads."""
 
@@ -51,8 +68,8 @@ class Clusters:
         # Whatever time-outs it is given, librbd may wait for ever. So main() does not wait for these threads.
         self._threads = ThreadPoolExecutor(max_workers=32)
 
-    def watchers(self, spec: str, words: Sequence[str]) -> list[tuple[str, str]]:
-        """Who has the image open for writing: the client and address of each. To look is not to watch.
+    def use(self, spec: str, words: Sequence[str]) -> Use:
+        """Who uses the image. To look is not to watch.
 
         :raises Refused: it cannot be looked at.
         :raises Silent: no answer in time.
@@ -62,7 +79,7 @@ class Clusters:
         if self._silences >= SILENCES:
             raise Silent(f"{SILENCES} images have not answered, so the others are left to the next attempt")
         try:
-            found: list[tuple[str, str]] = self._in_time(_look, handle, spec, _value(words, "--namespace"))
+            found: Use = self._in_time(_look, handle, spec, _value(words, "--namespace"))
         except Silent:
             self._silences += 1
             raise Silent(f"no OSD has answered within {ANSWER} seconds") from None
@@ -102,12 +119,16 @@ def _connect(words: Sequence[str]) -> Any:
     return handle
 
 
-def _look(handle: Any, spec: str, namespace: str) -> list[tuple[str, str]]:
+def _look(handle: Any, spec: str, namespace: str) -> Use:
     pool, *middle = spec.split("@", maxsplit=1)[0].split("/")
     with handle.open_ioctx(pool) as ioctx:
         ioctx.set_namespace(middle[0] if len(middle) > 1 else namespace)
         with rbd.Image(ioctx, middle[-1], read_only=True) as image:
-            return [(f"client.{seen['id']}", str(seen["addr"])) for seen in image.watchers_list()]
+            watchers = tuple((f"client.{seen['id']}", str(seen["addr"])) for seen in image.watchers_list())
+            # An empty list stands for no lock at all. One that is taken by hand says nothing of who writes.
+            lockers = dict(image.list_lockers() or {}).get("lockers", ())
+            owners = tuple((client, str(place)) for client, cookie, place in lockers if cookie.startswith(_AUTOMATIC))
+            return Use(watchers, owners, bool(image.features() & rbd.RBD_FEATURE_EXCLUSIVE_LOCK))
 
 
 def _without_map_options(words: Sequence[str]) -> tuple[str, ...]:

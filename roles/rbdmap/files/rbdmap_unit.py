@@ -10,6 +10,7 @@ tries again.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import re
 import select
@@ -39,8 +40,12 @@ REPEATABLE = "# cephclient.rbd.luks"
 # it is asked twice.
 RUN = Path("/run/cephclient.rbd")
 
-# Seconds in which this host's own watches from before a crash end.
-PREDECESSOR = 30
+# How many seconds after its first answer a cluster may be mistaken about who uses an image. OSDs that were cut off for
+# longer than osd_client_watch_timeout (30 s) have forgotten who watches it. Until the kernels there notice (they ask
+# every 5 s) and are connected again (they wait up to 15 s between two tries), an image in use looks unused.
+PREDECESSOR = 30  # this host's own watches from before a crash end
+COMEBACK = 30  # who holds the lock of the image watches it again, or is dead
+SETTLED = 10  # somebody watches an image that has no locks; each boot waits for that
 # Seconds that one image may take to be mapped and mounted.
 STEP = 90
 # So many rbdmaps run side by side: what is slow is to start programs, and to mount what was not unmounted.
@@ -248,7 +253,7 @@ class Attempt:
     def __init__(self, lines: Sequence[Line], clusters: Clusters) -> None:
         self._lines = lines
         self._clusters = clusters
-        self._patient_until = time.monotonic() + PREDECESSOR
+        self._answered = math.inf
         self._refused: set[str] = set()
         self._said: set[str] = set()
         self._saying = threading.Lock()
@@ -287,13 +292,11 @@ class Attempt:
         return False
 
     def _require_free(self, line: Line, words: tuple[str, ...]) -> None:
-        """Refuse an image that somebody else writes to. Wait for the end of what this host left open in a crash."""
-        others = self._others(line, words)
-        while others and all(is_local(address) for _client, address in others):
-            if time.monotonic() > self._patient_until:
-                break
+        """Refuse an image that somebody else writes to, after the time in which the cluster may be mistaken."""
+        others, patience = self._others(line, words)
+        while patience and time.monotonic() < self._answered + patience:
             time.sleep(1)
-            others = self._others(line, words)
+            others, patience = self._others(line, words)
         if others:
             users = ", ".join(f"{client} at {address}" for client, address in others)
             raise Refused(
@@ -302,10 +305,19 @@ class Attempt:
                 f"{FILE} end in '# shared'"
             )
 
-    def _others(self, line: Line, words: tuple[str, ...]) -> list[tuple[str, str]]:
-        watchers = self._clusters.watchers(line.spec, words)
+    def _others(self, line: Line, words: tuple[str, ...]) -> tuple[list[tuple[str, str]], float]:
+        """Who else writes to the image, and for how many seconds after the first answer that may be a mistake."""
+        use = self._clusters.use(line.spec, words)
+        self._answered = min(self._answered, time.monotonic())
+        if not line.alone(words):
+            return [], 0
         own = kernel_clients()
-        return [watcher for watcher in watchers if watcher[0] not in own] if line.alone(words) else []
+        watchers = [watcher for watcher in use.watchers if watcher[0] not in own]
+        if watchers:
+            return watchers, PREDECESSOR if all(is_local(address) for _client, address in watchers) else 0
+        if any(client not in own and not is_local(address) for client, address in use.owners):
+            return [], COMEBACK
+        return [], 0 if use.locking else SETTLED
 
     def _finished(self, line: Line, mapped_before: bool) -> bool:
         """Whether the image is in place, with what rbdmap leaves done for it; if not, why is told."""

@@ -4,117 +4,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._luks_hook import MARK
 from ansible_collections.cephclient.rbd.plugins.module_utils._rbdmap_script import argv
-from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.test_rbdmap_oracle import script
+from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import FILES, FakeClusters, Unit, used
 
-__all__ = ["script"]  # the fixture: rbdmap as it is shipped
-
-FILES = Path(__file__).resolve().parents[3] / "roles/rbdmap/files"
 USER = "id=app,keyring=/etc/ceph/k"
-
-# In place of the commands; the devices are plain files.
-RBD = """#!/bin/sh
-echo "$*" >> "$PLACE/calls"
-flock --nonblock "$PLACE/run/$3" true && echo "unlocked $3" >> "$PLACE/calls"
-case $3 in
-    *hangs) sleep 60 ;;
-    *broken) echo "rbd: sysfs write failed" >&2; exit 6 ;;
-esac
-mkdir -p "$PLACE/devices/$(dirname "$3")"
-: > "$PLACE/devices/$3"
-echo /dev/rbd7
-"""
-MOUNT = """#!/bin/sh
-[ "$1" = --fake ] && exit 1
-echo "mount $*" >> "$PLACE/calls"
-case $1 in *sick*) echo "mount: wrong fs type." >&2; exit 32 ;; esac
-"""
-
-
-class FakeClusters:
-    """Who watches each image, look for look; the last look counts for all further ones."""
-
-    def __init__(self, looks: dict[str, list[object]]) -> None:
-        self.looks = looks
-        self.asked: list[tuple[str, ...]] = []
-
-    def watchers(self, spec: str, words: Sequence[str]) -> list[tuple[str, str]]:
-        self.asked.append((spec, *words))
-        looks = self.looks.get(spec, [[]])
-        look = looks.pop(0) if len(looks) > 1 else looks[0]
-        if isinstance(look, Exception):
-            raise look
-        assert isinstance(look, list)
-        return look
-
-
-class Unit:
-    """The program, with files and commands of its own."""
-
-    def __init__(self, module: ModuleType, place: Path) -> None:
-        self.module = module
-        self.place = place
-        self.clusters = FakeClusters({})
-
-    def run(self, lines: str, looks: dict[str, list[object]] | None = None) -> int:
-        self.module.FILE.write_text(lines, encoding="utf-8")
-        self.clusters = FakeClusters(looks or {})
-        code: int = self.module.Attempt(self.module.read_lines(), self.clusters).run()
-        return code
-
-    def map_by_hand(self, spec: str) -> None:
-        device = self.place / "devices" / spec
-        device.parent.mkdir(parents=True, exist_ok=True)
-        device.touch()
-
-    @property
-    def calls(self) -> list[str]:
-        return (self.place / "calls").read_text(encoding="utf-8").splitlines()
-
-    @property
-    def mapped(self) -> list[str]:
-        return [call.split()[2] for call in self.calls if call.startswith("device map ")]
-
-
-@pytest.fixture
-def unit(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
-    monkeypatch.syspath_prepend(FILES)
-    spec = importlib.util.spec_from_file_location("rbdmap_unit", FILES / "rbdmap_unit.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "rbdmap_unit", module)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "RBDMAP", str(script))
-    for name in ("FILE", "DEVICES", "HOOKS", "FSTAB", "MOUNTS", "RUN"):
-        monkeypatch.setattr(module, name, tmp_path / name.lower())
-    monkeypatch.setattr(module.Line, "mapped", property(lambda line: line.device.exists()))
-    monkeypatch.setattr(module, "kernel_clients", lambda: {"client.1"})
-    for name, text in {"rbd": RBD, "mount": MOUNT, "logger": "#!/bin/sh\n"}.items():
-        command = tmp_path / "bin" / name
-        command.parent.mkdir(exist_ok=True)
-        command.write_text(text, encoding="utf-8")
-        command.chmod(0o755)
-    for name in ("fstab", "mounts", "calls"):
-        (tmp_path / name).touch()
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
-    monkeypatch.setenv("PLACE", str(tmp_path))
-    return Unit(module, tmp_path)
-
-
 FOREIGN = [("client.9", "192.0.2.9:0/77")]
 PREDECESSOR = [("client.8", "127.0.0.1:0/66")]
+OWN = [("client.1", "192.0.2.1:0/1")]
 
 
 class TestGate:
@@ -126,9 +30,9 @@ class TestGate:
 
     def test_what_a_play_has_mapped_meanwhile_is_not_mapped_twice(self, unit: Unit) -> None:
         class Meanwhile(FakeClusters):
-            def watchers(self, spec: str, words: Sequence[str]) -> list[tuple[str, str]]:
+            def use(self, spec: str, words: Sequence[str]) -> SimpleNamespace:
                 unit.map_by_hand(spec)
-                return super().watchers(spec, words)
+                return super().use(spec, words)
 
         unit.module.FILE.write_text(f"p/a {USER}\n", encoding="utf-8")
         assert unit.module.Attempt(unit.module.read_lines(), Meanwhile({})).run() == 0
@@ -166,7 +70,7 @@ class TestGate:
         assert unit.mapped == []
 
     def test_the_kernel_of_this_host_is_no_other(self, unit: Unit) -> None:
-        assert unit.run(f"p/a {USER}\n", {"p/a": [[("client.1", "192.0.2.1:0/1")]]}) == 0
+        assert unit.run(f"p/a {USER}\n", {"p/a": [OWN]}) == 0
 
     def test_what_this_host_left_open_in_a_crash_is_waited_for(
         self, unit: Unit, monkeypatch: pytest.MonkeyPatch
@@ -179,6 +83,41 @@ class TestGate:
         monkeypatch.setattr(unit.module, "PREDECESSOR", 0)
         assert unit.run(f"p/a {USER}\n", {"p/a": [PREDECESSOR]}) == 1
         assert unit.mapped == []
+
+    def test_who_holds_the_lock_may_watch_again_soon(self, unit: Unit, clock: list[float]) -> None:
+        gone = used(owners=FOREIGN)
+        assert unit.run(f"p/a {USER}\n", {"p/a": [gone, gone, used(FOREIGN, FOREIGN)]}) == 1
+        assert unit.mapped == []
+        assert clock == [0, 1, 2]
+
+    def test_or_is_dead(self, unit: Unit, clock: list[float]) -> None:
+        assert unit.run(f"p/a {USER}\np/b {USER}\n", {spec: [used(owners=FOREIGN)] for spec in ("p/a", "p/b")}) == 0
+        assert sorted(unit.mapped) == ["p/a", "p/b"]
+        # Not for each image anew.
+        assert unit.module.COMEBACK <= clock[-1] <= unit.module.COMEBACK + 2
+
+    @pytest.mark.parametrize("owners", [PREDECESSOR, OWN])
+    def test_a_lock_of_this_host_is_not_waited_for(
+        self, unit: Unit, clock: list[float], owners: list[tuple[str, str]]
+    ) -> None:
+        assert unit.run(f"p/a {USER}\n", {"p/a": [used(owners=owners)]}) == 0
+        assert clock == [0]
+
+    def test_an_image_without_locks_is_looked_at_for_a_while(self, unit: Unit, clock: list[float]) -> None:
+        unlocked = used(locking=False)
+        assert (
+            unit.run(f"p/a {USER}\np/b {USER}\n", {"p/a": [unlocked, used(FOREIGN, locking=False)], "p/b": [unlocked]})
+            == 1
+        )
+        assert unit.mapped == ["p/b"]
+        assert clock[-1] >= unit.module.SETTLED
+
+    @pytest.mark.parametrize("use", [used(owners=FOREIGN), used(locking=False)])
+    def test_readers_and_shared_images_wait_for_nobody(
+        self, unit: Unit, clock: list[float], use: SimpleNamespace
+    ) -> None:
+        assert unit.run(f"p/a {USER},read-only\np/b {USER} # shared\n", {"p/a": [use], "p/b": [use]}) == 0
+        assert clock == [0]
 
     def test_a_silent_cluster_is_told_of_once_and_nothing_is_mapped(
         self, unit: Unit, capfd: pytest.CaptureFixture[str]
@@ -238,9 +177,9 @@ class TestShares:
 
             barrier = threading.Barrier(4)
 
-            def watchers(self, spec: str, words: Sequence[str]) -> list[tuple[str, str]]:
+            def use(self, spec: str, words: Sequence[str]) -> SimpleNamespace:
                 self.barrier.wait(timeout=10)
-                return super().watchers(spec, words)
+                return super().use(spec, words)
 
         unit.module.FILE.write_text("p/a\np/b\np/c\np/d\n", encoding="utf-8")
         assert unit.module.Attempt(unit.module.read_lines(), Meeting({})).run() == 0
