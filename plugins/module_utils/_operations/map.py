@@ -14,7 +14,7 @@ from .._errors import ClusterSilent, ClusterUnprepared, Overtaken, RbdError, Tim
 from .._features import FEATURES
 from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
-from .._image_use import left_lock, require_unused, require_writable
+from .._image_use import require_unused, require_writable
 from .._krbd_device import KrbdDevice, mapped_as, mapped_under_other_names
 from .._map_options import MapOptions
 from .._mountinfo import Mount
@@ -23,6 +23,7 @@ from .._system import cluster
 from . import _ports
 from ._answer import require_answer, require_room
 from ._busy import Busy
+from ._left_locks import LeftLocks
 from ._warnings import Warnings
 
 # As Debian's package installs it; it holds no secret.
@@ -50,6 +51,7 @@ class MapOperation:
         self._requests: list[_mapping.MapRequest] = []
         self._warnings = Warnings(module.check_mode)
         self._busy = Busy(ports.holders, self._warnings, module.check_mode)
+        self._left_locks = LeftLocks(session)
 
     def plan(self) -> _plan.Plan:
         """Read the rbdmap file, the kernel and the cluster, as far as the states need them."""
@@ -147,7 +149,7 @@ class MapOperation:
             return current
         self._session.require_room(f"map {request.spec}", request.spec)
         use = self._session.use_of(request.spec)
-        self._warnings.add(filter(None, [left_lock(request.spec, use)]))
+        self._warnings.add(self._left_locks.note(request.spec, use))
         self._session.require_takeover(request.spec, facts)
         renamed = mapped_under_other_names(devices, request.spec, fsid, facts.image_id)
         # What another run on this host maps meanwhile is no stranger's; the map itself then finds it.
@@ -186,6 +188,8 @@ class MapOperation:
 
         What is not what was meant, or is there in spite of an error, is unmapped again.
         """
+        if action.alone:
+            self._left_locks.await_holder(action.entry.image, self._kernel.devices())
         try:
             path = self._kernel.map(action.entry.image, action.entry.argv(), self._connection.timeout)
             self._require_meant(action, path)

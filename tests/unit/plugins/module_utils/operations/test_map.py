@@ -18,7 +18,6 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._errors import (
 )
 from ansible_collections.cephclient.rbd.plugins.module_utils._features import FEATURES
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Watcher
-from ansible_collections.cephclient.rbd.plugins.module_utils._image_report import Lock
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import ImageUse
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map import MapOperation
@@ -284,12 +283,6 @@ def test_an_image_that_is_mapped_is_not_asked_who_uses_it(host: FakeHost) -> Non
     host.cluster.uses = {"rbd/app": ImageUse((OTHER,))}
     run(MapOperation, host, options(image="app"))
     assert not any(call.startswith(("use_of", "require_takeover")) for call in host.cluster.log)
-
-
-def test_a_lock_that_was_left_is_a_warning(host: FakeHost) -> None:
-    host.cluster.uses = {"rbd/app": ImageUse((), Lock(True, "internal", (("client.7", "auto 1", "10.0.0.5:0/77"),)))}
-    end = run(MapOperation, host, options(image="app"))
-    assert end.warnings[0].startswith("rbd/app was left locked by client.7 at 10.0.0.5:0/77")
 
 
 def test_a_shared_image_says_so_on_its_line(host: FakeHost) -> None:

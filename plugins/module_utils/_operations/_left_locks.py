@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Locks whose holders do not watch their images: these may be dead, or come back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from .._image_spec import ImageSpec
+from .._image_use import ImageUse, left_lock, require_writable
+from .._krbd_device import KrbdDevice
+from .._system import cluster
+
+# OSDs that were cut off for longer than osd_client_watch_timeout (30 s) have forgotten who watches an image. The
+# watchers' kernels notice after 5 s (CEPH_OSD_KEEPALIVE_DEFAULT), and connect at least every 15 s (MAX_DELAY_INTERVAL).
+COMEBACK = 30
+_POLL = 1
+
+
+class LeftLocks:
+    """The locks that were found left in one run."""
+
+    def __init__(self, session: cluster.ClusterSession) -> None:
+        self._session = session
+        self._found: dict[ImageSpec, float] = {}
+
+    def note(self, spec: ImageSpec, use: ImageUse) -> list[str]:
+        """Keep in mind that the image's lock was left, if so, and return what to warn of."""
+        sentence = left_lock(spec, use)
+        if sentence is None:
+            return []
+        self._found[spec] = time.monotonic()
+        return [sentence]
+
+    def await_holder(self, spec: ImageSpec, own: Iterable[KrbdDevice]) -> None:
+        """Give the holder of a lock that was found left the time to watch the image again.
+
+        :param own: the mappings of this host, which are no others' use.
+        :raises RbdError: it is back.
+        """
+        while spec in self._found:
+            use = self._session.use_of(spec)
+            for device in own:
+                use = use.without(device.client)
+            require_writable(f"map {spec}", spec, use, shared=False)
+            if left_lock(spec, use) is None or time.monotonic() >= self._found[spec] + COMEBACK:
+                return
+            time.sleep(_POLL)
