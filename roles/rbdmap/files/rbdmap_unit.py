@@ -52,22 +52,28 @@ STEP = 90
 SIDE_BY_SIDE = 4
 
 # A bash function that rbdmap calls in place of the command, and a hook does not: it tells the parameters of a map on
-# ASK, and goes on only with the answer y, unless a play has mapped the image meanwhile. The reason of a failed map,
-# which rbdmap drops, goes to the journal.
+# ASK, and goes on only with the answer y, unless a play has mapped the image meanwhile. Then it asks again, and unmaps
+# if the answer is another one: two hosts that looked at the same moment saw nobody, but now each sees the other. The
+# reason of a failed map, which rbdmap drops, goes to the journal.
 GATE = r"""
+may_map() {
+    local answer
+    printf '%s\0' "$@" "" >&"$ASK"
+    read -r answer <&"$HEAR"
+    [ "$answer" = y ]
+}
 rbd() {
     [ "$0" = "$RBDMAP" ] || { command rbd "$@"; return; }
-    local answer said lock rc=0
-    printf '%s\0' "${@:3}" "" >&"$ASK"
-    read -r answer <&"$HEAR"
-    [ "$answer" = y ] || return 1
+    local said lock rc=0
+    may_map "${@:3}" || return 1
     exec {lock}< "$RUN/$3" && flock --wait 60 "$lock" || return 1
     [ ! -e "$DEVICES/$3" ] || return 1
     said=$(command rbd "$@" 2>&1) || rc=$?
+    if [ $rc = 0 ] && ! may_map "${@:3}"; then command rbd device unmap "$DEVICES/$3" >&"$JOURNAL" 2>&1; return 1; fi
     if [ $rc = 0 ]; then printf '%s\n' "$said"; else printf '%s\n' "$said" >&"$JOURNAL"; fi
     return $rc
 }
-export -f rbd
+export -f rbd may_map
 exec {JOURNAL}>&2
 export JOURNAL
 exec "$RBDMAP" map
@@ -149,7 +155,7 @@ def _nested_devices() -> set[str]:
 def rbdmap_map(lines: Sequence[Line], may_map: Callable[[str, tuple[str, ...]], bool]) -> None:
     """Run ``rbdmap map`` for some lines of its file.
 
-    :param may_map: is asked before an image is mapped, with its image-spec and the parameters.
+    :param may_map: is asked before an image is mapped, with its image-spec and the parameters, and again afterwards.
     :raises Silent: an image took too long. Nothing waits for what not even a kill ends before the cluster is back.
     """
     RUN.mkdir(mode=0o700, exist_ok=True)
@@ -321,9 +327,10 @@ class Attempt:
 
     def _finished(self, line: Line, mapped_before: bool) -> bool:
         """Whether the image is in place, with what rbdmap leaves done for it; if not, why is told."""
+        if line.spec in self._refused:
+            return False
         if not line.mapped:
-            if line.spec not in self._refused:
-                tell(f"Cannot map {line.spec}: rbdmap has failed. See what the rbd command says above, and dmesg.")
+            tell(f"Cannot map {line.spec}: rbdmap has failed. See what the rbd command says above, and dmesg.")
             return False
         try:
             if mapped_before:

@@ -18,6 +18,10 @@ case $3 in
     *hangs) sleep 60 ;;
     *broken) echo "rbd: sysfs write failed" >&2; exit 6 ;;
 esac
+case $2:$3 in
+    unmap:*kept) exit 16 ;;
+    unmap:*) exec rm "$3" ;;
+esac
 mkdir -p "$PLACE/devices/$(dirname "$3")"
 : > "$PLACE/devices/$3"
 echo /dev/rbd7

@@ -25,7 +25,8 @@ class TestGate:
     def test_every_image_is_asked_for_with_what_rbdmap_makes_of_its_line(self, unit: Unit) -> None:
         lines = [f"# note {USER}", f"one\t{USER}", f"p/n/two {USER},options='queue_depth=8,lock_on_read' # x", "p/t@s"]
         assert unit.run("\n".join(lines) + "\n") == 0
-        assert sorted(unit.clusters.asked) == sorted(argv(line) for line in lines if argv(line))
+        # Before it is mapped, and afterwards.
+        assert sorted(unit.clusters.asked) == sorted(2 * [argv(line) for line in lines if argv(line)])
         assert sorted(unit.mapped) == ["p/n/two", "p/t@s", "rbd/one"]
 
     def test_what_a_play_has_mapped_meanwhile_is_not_mapped_twice(self, unit: Unit) -> None:
@@ -103,14 +104,27 @@ class TestGate:
         assert unit.run(f"p/a {USER}\n", {"p/a": [used(owners=owners)]}) == 0
         assert clock == [0]
 
-    def test_an_image_without_locks_is_looked_at_for_a_while(self, unit: Unit, clock: list[float]) -> None:
-        unlocked = used(locking=False)
-        assert (
-            unit.run(f"p/a {USER}\np/b {USER}\n", {"p/a": [unlocked, used(FOREIGN, locking=False)], "p/b": [unlocked]})
-            == 1
-        )
-        assert unit.mapped == ["p/b"]
-        assert clock[-1] >= unit.module.SETTLED
+    @pytest.mark.parametrize(("looks", "mapped"), [([[]], ["p/a"]), ([[], FOREIGN], [])])
+    def test_an_image_without_locks_is_looked_at_for_a_while(
+        self, unit: Unit, clock: list[float], looks: list[list[object]], mapped: list[str]
+    ) -> None:
+        unit.run(f"p/a {USER}\n", {"p/a": [used(look, locking=False) for look in looks]})
+        assert unit.mapped == mapped
+        assert (clock[-1] >= unit.module.SETTLED) == bool(mapped)
+
+    @pytest.mark.parametrize("spec", ["p/a", "p/kept"])
+    def test_an_image_that_another_host_has_mapped_in_the_same_moment_is_unmapped(
+        self, unit: Unit, capfd: pytest.CaptureFixture[str], spec: str
+    ) -> None:
+        device = unit.place / "devices" / spec
+        (unit.place / "fstab").write_text(f"{device} /srv/a ext4 noauto,_netdev 0 0\n", encoding="utf-8")
+        assert unit.run(f"{spec} {USER}\n", {spec: [[], OWN + FOREIGN]}) == 1
+        # And not mounted, even if it could not be unmapped.
+        assert [call.split()[:3] for call in unit.calls if "lock" not in call] == [
+            ["device", "map", spec],
+            ["device", "unmap", str(device)],
+        ]
+        assert f"Cannot map {spec}: it is in use by client.9 at 192.0.2.9:0/77." in capfd.readouterr().err
 
     @pytest.mark.parametrize("use", [used(owners=FOREIGN), used(locking=False)])
     def test_readers_and_shared_images_wait_for_nobody(

@@ -59,7 +59,7 @@ def test_a_left_lock_is_not_taken_over_if_its_holder_watches_again(host: FakeHos
     host.cluster.use_of = use_of  # type: ignore[method-assign]  # what the cluster knows changes
     end = run(MapOperation, host, options(image="app"))
     assert "in use by client.7 at 10.0.0.5:0/77, which holds its lock" in end.result["msg"]
-    assert host.kernel.mapped == []
+    assert host.kernel.argv == []
 
 
 @pytest.mark.parametrize("more", [{"shared": True}, {"read_only": True}])
