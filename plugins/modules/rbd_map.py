@@ -16,7 +16,7 @@ description:
     from which the C(rbdmap) service maps them at boot.
   - Never maps an image for writing that another client has open, unless O(shared=true). Before it maps, it makes sure
     that the user may take over the lock of a client that died, and gives a client that may only have been cut off from
-    the cluster 30 seconds to come back.
+    the cluster 60 seconds to come back.
   - Never unmaps a device that is mounted or otherwise in use. That is refused before anything is changed, and the error
     names the processes, device-mapper, md and loop devices, swap, and mounts in other namespaces that use it.
   - Never unmaps the image of another cluster

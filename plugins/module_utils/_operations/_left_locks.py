@@ -13,8 +13,8 @@ from .._krbd_device import KrbdDevice
 from .._system import cluster
 
 # OSDs that were cut off for longer than osd_client_watch_timeout (30 s) have forgotten who watches an image. The
-# watchers' kernels notice after 5 s (CEPH_OSD_KEEPALIVE_DEFAULT), and connect at least every 15 s (MAX_DELAY_INTERVAL).
-COMEBACK = 30
+# watchers' kernels try to connect again at least every 30 s (CEPH_MONC_HUNT_MAX_MULT) and 15 s (MAX_DELAY_INTERVAL).
+COMEBACK = 60
 _POLL = 1
 
 

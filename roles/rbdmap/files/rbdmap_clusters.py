@@ -25,6 +25,12 @@ ANSWER = 15
 # Images that may time out, one by one, before the rest is left to the next attempt.
 SILENCES = 2
 
+# OSDs that were cut off for longer than osd_client_watch_timeout (30 s) have forgotten who watches an image: one in use
+# looks unused until the kernels there are connected again. They try at least every 30 s (CEPH_MONC_HUNT_MAX_MULT), and
+# 15 s (MAX_DELAY_INTERVAL). So many seconds after a cluster began to answer,
+COMEBACK = 60  # who holds the lock of an image watches it again, or is dead;
+SETTLED = 10  # somebody watches an image that has no locks. Each boot waits for that.
+
 # How the cookies of locks begin that librbd and the kernel take by themselves (librbd/ManagedLock.cc, krbd).
 _AUTOMATIC = "auto "
 _ADDRESS = re.compile(r"(?:v[12]:)?\[?([0-9A-Fa-f.:]+?)\]?:\d+/\d+")
@@ -139,6 +145,28 @@ def _without_map_options(words: Sequence[str]) -> tuple[str, ...]:
 def _value(words: Sequence[str], name: str) -> str:
     """The last value of a parameter, or an empty text."""
     return next((value for word, value in reversed([*zip(words, words[1:])]) if word == name), "")
+
+
+def doubt(use: Use, own: set[str], seconds: float) -> str:
+    """Why an image that no other client watches may be in use all the same; empty if it is not.
+
+    :param own: what this host's kernel is to its clusters.
+    :param seconds: for how long the clusters have answered.
+    """
+    holders = [owner for owner in use.owners if owner[0] not in own and not is_local(owner[1])]
+    if holders and seconds < COMEBACK:
+        return (
+            f"it was left locked by {names(holders)}, which may be cut off from the cluster and come back. It is tried "
+            f"again, and mapped if that client is not back {COMEBACK} seconds after the cluster has begun to answer"
+        )
+    if not use.locking and seconds < SETTLED:
+        return "the cluster may not know yet who has it open. It is tried again"
+    return ""
+
+
+def names(clients: Sequence[tuple[str, str]]) -> str:
+    """Clients and their addresses, for a sentence."""
+    return ", ".join(f"{client} at {address}" for client, address in clients)
 
 
 def kernel_clients() -> set[str]:

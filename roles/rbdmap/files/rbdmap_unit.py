@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from rbdmap_clusters import ANSWER, Clusters, Refused, Silent, have_bindings, is_local, kernel_clients
+from rbdmap_clusters import ANSWER, Clusters, Refused, Silent, doubt, have_bindings, is_local, kernel_clients, names
 
 RBDMAP = os.environ.get("RBDMAP", "/usr/bin/rbdmap")
 FILE = Path(os.environ.get("RBDMAPFILE", "/etc/ceph/rbdmap"))
@@ -40,12 +40,11 @@ REPEATABLE = "# cephclient.rbd.luks"
 # it is asked twice.
 RUN = Path("/run/cephclient.rbd")
 
-# How many seconds after its first answer a cluster may be mistaken about who uses an image. OSDs that were cut off for
-# longer than osd_client_watch_timeout (30 s) have forgotten who watches it. Until the kernels there notice (they ask
-# every 5 s) and are connected again (they wait up to 15 s between two tries), an image in use looks unused.
-PREDECESSOR = 30  # this host's own watches from before a crash end
-COMEBACK = 30  # who holds the lock of the image watches it again, or is dead
-SETTLED = 10  # somebody watches an image that has no locks; each boot waits for that
+# The file below that which has the time at which the clusters began to answer.
+ANSWERING = ".answering"
+
+# Seconds after its first answer in which an attempt waits for the end of doubts. The boot waits for the first attempt.
+PATIENCE = 30
 # Seconds that one image may take to be mapped and mounted.
 STEP = 90
 # So many rbdmaps run side by side: what is slow is to start programs, and to mount what was not unmounted.
@@ -292,38 +291,39 @@ class Attempt:
                 if str(error) not in self._said:
                     tell(f"Cannot map {spec}: {error}. It is tried again, and so are the others of that cluster.")
                 self._said.add(str(error))
+            (RUN / ANSWERING).unlink(missing_ok=True)
         else:
             return True
         self._refused.add(spec)
         return False
 
     def _require_free(self, line: Line, words: tuple[str, ...]) -> None:
-        """Refuse an image that somebody else writes to, after the time in which the cluster may be mistaken."""
-        others, patience = self._others(line, words)
-        while patience and time.monotonic() < self._answered + patience:
+        """Refuse an image that somebody else writes to, or may write to."""
+        others, doubts = self._others(line, words)
+        while doubts and time.monotonic() < self._answered + PATIENCE:
             time.sleep(1)
-            others, patience = self._others(line, words)
+            others, doubts = self._others(line, words)
         if others:
-            users = ", ".join(f"{client} at {address}" for client, address in others)
             raise Refused(
-                f"it is in use by {users}. Unmap or close it there; if that client is dead, the cluster forgets it "
-                "within 30 seconds. Only if its file system is made for several hosts, let its line in "
+                f"it is in use by {names(others)}. Unmap or close it there; if that client is dead, the cluster "
+                "forgets it within 30 seconds. Only if its file system is made for several hosts, let its line in "
                 f"{FILE} end in '# shared'"
             )
+        if doubts:
+            raise Refused(doubts)
 
-    def _others(self, line: Line, words: tuple[str, ...]) -> tuple[list[tuple[str, str]], float]:
-        """Who else writes to the image, and for how many seconds after the first answer that may be a mistake."""
+    def _others(self, line: Line, words: tuple[str, ...]) -> tuple[Sequence[tuple[str, str]], str]:
+        """Who else writes to the image, and why that may be a mistake."""
         use = self._clusters.use(line.spec, words)
         self._answered = min(self._answered, time.monotonic())
         if not line.alone(words):
-            return [], 0
+            return [], ""
         own = kernel_clients()
         watchers = [watcher for watcher in use.watchers if watcher[0] not in own]
         if watchers:
-            return watchers, PREDECESSOR if all(is_local(address) for _client, address in watchers) else 0
-        if any(client not in own and not is_local(address) for client, address in use.owners):
-            return [], COMEBACK
-        return [], 0 if use.locking else SETTLED
+            # What this host itself had open before a crash: the cluster forgets it within 30 seconds.
+            return watchers, "a crash" if all(is_local(address) for _client, address in watchers) else ""
+        return [], doubt(use, own, time.monotonic() - answering_since())
 
     def _finished(self, line: Line, mapped_before: bool) -> bool:
         """Whether the image is in place, with what rbdmap leaves done for it; if not, why is told."""
@@ -340,6 +340,16 @@ class Attempt:
             tell(f"Cannot mount {line.spec}: {error}.")
             return False
         return True
+
+
+def answering_since() -> float:
+    """When the clusters began to answer, on the clock of this boot: what an attempt noted after the last silence."""
+    try:
+        return float((RUN / ANSWERING).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        now = time.monotonic()
+        (RUN / ANSWERING).write_text(str(now), encoding="ascii")
+        return now
 
 
 def repeat_hook(line: Line) -> None:

@@ -19,6 +19,8 @@ USER = "id=app,keyring=/etc/ceph/k"
 FOREIGN = [("client.9", "192.0.2.9:0/77")]
 PREDECESSOR = [("client.8", "127.0.0.1:0/66")]
 OWN = [("client.1", "192.0.2.1:0/1")]
+# As rbdmap_clusters.py says.
+COMEBACK, SETTLED = 60, 10
 
 
 class TestGate:
@@ -81,7 +83,7 @@ class TestGate:
         assert unit.mapped == ["p/a"]
 
     def test_but_not_for_ever(self, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(unit.module, "PREDECESSOR", 0)
+        monkeypatch.setattr(unit.module, "PATIENCE", 0)
         assert unit.run(f"p/a {USER}\n", {"p/a": [PREDECESSOR]}) == 1
         assert unit.mapped == []
 
@@ -92,10 +94,21 @@ class TestGate:
         assert clock == [0, 1, 2]
 
     def test_or_is_dead(self, unit: Unit, clock: list[float]) -> None:
-        assert unit.run(f"p/a {USER}\np/b {USER}\n", {spec: [used(owners=FOREIGN)] for spec in ("p/a", "p/b")}) == 0
+        looks: dict[str, list[object]] = {spec: [used(owners=FOREIGN)] for spec in ("p/a", "p/b")}
+        # The boot does not wait so long: the next attempt goes on waiting.
+        assert unit.run(f"p/a {USER}\np/b {USER}\n", looks) == 1
+        assert unit.module.PATIENCE <= clock[-1] < unit.module.PATIENCE + 3
+        assert unit.run(f"p/a {USER}\np/b {USER}\n", looks) == 0
         assert sorted(unit.mapped) == ["p/a", "p/b"]
-        # Not for each image anew.
-        assert unit.module.COMEBACK <= clock[-1] <= unit.module.COMEBACK + 2
+        assert COMEBACK <= clock[-1] < COMEBACK + 3
+
+    def test_a_silence_begins_that_time_anew(self, unit: Unit, clock: list[float]) -> None:
+        gone = used(owners=FOREIGN)
+        assert unit.run(f"p/a {USER}\n", {"p/a": [gone, unit.module.Silent("no monitor has answered")]}) == 1
+        clock.append(2 * COMEBACK)
+        assert unit.run(f"p/a {USER}\n", {"p/a": [gone]}) == 1
+        assert clock[-1] >= 2 * COMEBACK + unit.module.PATIENCE
+        assert unit.mapped == []
 
     @pytest.mark.parametrize("owners", [PREDECESSOR, OWN])
     def test_a_lock_of_this_host_is_not_waited_for(
@@ -110,7 +123,7 @@ class TestGate:
     ) -> None:
         unit.run(f"p/a {USER}\n", {"p/a": [used(look, locking=False) for look in looks]})
         assert unit.mapped == mapped
-        assert (clock[-1] >= unit.module.SETTLED) == bool(mapped)
+        assert (clock[-1] >= SETTLED) == bool(mapped)
 
     @pytest.mark.parametrize("spec", ["p/a", "p/kept"])
     def test_an_image_that_another_host_has_mapped_in_the_same_moment_is_unmapped(
