@@ -144,7 +144,12 @@ def molecule(session: nox.Session) -> None:
     # The scenario with a laboratory of its own runs beside the others: an emulated guest leaves a processor idle.
     apart = ("molecule", "test", "--no-shared-state", "--scenario-name", APART)
     with _beside(session, apart, {**environment, **_new_molecule_state("apart")}):
-        session.run("molecule", "test", "--all", "--exclude", APART, env=environment)
+        try:
+            session.run("molecule", "test", "--all", "--exclude", APART, env=environment)
+        finally:
+            # Where another scenario than the first has failed, molecule leaves the laboratory that they share.
+            laboratory = {"RBDLAB_NAME": os.environ.get("RBDLAB_NAME", "molecule")}
+            session.run("tests/lab/lab", "down", env=laboratory, external=True)
 
 
 @nox.session
