@@ -98,6 +98,8 @@ class TestGate:
         # The boot does not wait so long: the next attempt goes on waiting.
         assert unit.run(f"p/a {USER}\np/b {USER}\n", looks) == 1
         assert unit.module.PATIENCE <= clock[-1] < unit.module.PATIENCE + 3
+        # As RestartSec of the drop-in.
+        clock.append(clock[-1] + 5)
         assert unit.run(f"p/a {USER}\np/b {USER}\n", looks) == 0
         assert sorted(unit.mapped) == ["p/a", "p/b"]
         assert COMEBACK <= clock[-1] < COMEBACK + 3
