@@ -30,12 +30,12 @@ class ImageUse:
     lock: Lock | None = None
     mirroring: Mirroring | None = None
 
-    def without(self, client: str) -> ImageUse:
+    def without(self, *clients: str) -> ImageUse:
         """The use by all the others.
 
-        :param client: as ``client.4123``.
+        :param clients: each as ``client.4123``.
         """
-        return replace(self, watchers=tuple(watcher for watcher in self.watchers if watcher.client != client))
+        return replace(self, watchers=tuple(watcher for watcher in self.watchers if watcher.client not in clients))
 
 
 def require_unused(what: str, facts: ImageFacts, mapped: Sequence[KrbdDevice], check_mode: bool = False) -> None:

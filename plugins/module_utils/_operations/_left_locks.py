@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 from .._image_spec import ImageSpec
 from .._image_use import ImageUse, left_lock, require_writable
-from .._krbd_device import KrbdDevice
-from .._system import cluster
+from .._system import cluster, krbd
 
 # OSDs that were cut off for longer than osd_client_watch_timeout (30 s) have forgotten who watches an image. The
 # watchers' kernels try to connect again at least every 30 s (CEPH_MONC_HUNT_MAX_MULT) and 15 s (MAX_DELAY_INTERVAL).
@@ -21,8 +19,9 @@ _POLL = 1
 class LeftLocks:
     """The locks that were found left in one run."""
 
-    def __init__(self, session: cluster.ClusterSession) -> None:
+    def __init__(self, session: cluster.ClusterSession, kernel: krbd.KernelRbd) -> None:
         self._session = session
+        self._kernel = kernel
         self._found: dict[ImageSpec, float] = {}
 
     def note(self, spec: ImageSpec, use: ImageUse) -> list[str]:
@@ -33,17 +32,16 @@ class LeftLocks:
         self._found[spec] = time.monotonic()
         return [sentence]
 
-    def await_holder(self, spec: ImageSpec, own: Iterable[KrbdDevice]) -> None:
+    def await_holder(self, spec: ImageSpec) -> None:
         """Give the holder of a lock that was found left the time to watch the image again.
 
-        :param own: the mappings of this host, which are no others' use.
-        :raises RbdError: it is back.
+        :raises RbdError: it is back, or another host uses the image.
         """
         while spec in self._found:
             use = self._session.use_of(spec)
-            for device in own:
-                use = use.without(device.client)
-            require_writable(f"map {spec}", spec, use, shared=False)
+            # What another run on this host has mapped meanwhile is no stranger's; the map itself then finds it.
+            others = use.without(*(device.client for device in self._kernel.devices()))
+            require_writable(f"map {spec}", spec, others, shared=False)
             if left_lock(spec, use) is None or time.monotonic() >= self._found[spec] + COMEBACK:
                 return
             time.sleep(_POLL)

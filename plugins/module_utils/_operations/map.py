@@ -51,7 +51,7 @@ class MapOperation:
         self._requests: list[_mapping.MapRequest] = []
         self._warnings = Warnings(module.check_mode)
         self._busy = Busy(ports.holders, self._warnings, module.check_mode)
-        self._left_locks = LeftLocks(session)
+        self._left_locks = LeftLocks(session, ports.kernel)
 
     def plan(self) -> _plan.Plan:
         """Read the rbdmap file, the kernel and the cluster, as far as the states need them."""
@@ -153,8 +153,8 @@ class MapOperation:
         self._session.require_takeover(request.spec, facts)
         renamed = mapped_under_other_names(devices, request.spec, fsid, facts.image_id)
         # What another run on this host maps meanwhile is no stranger's; the map itself then finds it.
-        for device in self._kernel.devices() if use.watchers else ():
-            use = use.without(device.client)
+        if use.watchers:
+            use = use.without(*(device.client for device in self._kernel.devices()))
         return replace(current, use=use, renamed=tuple(renamed))
 
     def _ask(self, spec: ImageSpec) -> tuple[str | None, ImageFacts | None]:
@@ -189,7 +189,7 @@ class MapOperation:
         What is not what was meant, or is there in spite of an error, is unmapped again.
         """
         if action.alone:
-            self._left_locks.await_holder(action.entry.image, self._kernel.devices())
+            self._left_locks.await_holder(action.entry.image)
         try:
             path = self._kernel.map(action.entry.image, action.entry.argv(), self._connection.timeout)
             self._require_meant(action, path)

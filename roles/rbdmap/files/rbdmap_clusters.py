@@ -58,9 +58,9 @@ class Use:
     :ivar locking: whether who writes to it holds its lock.
     """
 
-    watchers: tuple[tuple[str, str], ...] = ()
-    owners: tuple[tuple[str, str], ...] = ()
-    locking: bool = True
+    watchers: tuple[tuple[str, str], ...]
+    owners: tuple[tuple[str, str], ...]
+    locking: bool
 
 
 class Clusters:

@@ -18,7 +18,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map imp
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.running import run
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.test_map import options
-from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import facts
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import KERNEL, device, facts
 
 LEFT = ImageUse((), Lock(True, "internal", (("client.7", "auto 1", "10.0.0.5:0/77"),)))
 
@@ -60,6 +60,21 @@ def test_a_left_lock_is_not_taken_over_if_its_holder_watches_again(host: FakeHos
     end = run(MapOperation, host, options(image="app"))
     assert "in use by client.7 at 10.0.0.5:0/77, which holds its lock" in end.result["msg"]
     assert host.kernel.argv == []
+
+
+def test_what_another_run_on_this_host_has_mapped_meanwhile_ends_the_wait(host: FakeHost, clock: list[float]) -> None:
+    own = ImageUse((Watcher("10.0.0.9:0/1", KERNEL),), Lock(True, "internal", ((KERNEL, "auto 2", "10.0.0.9:0/1"),)))
+
+    def use_of(_spec: ImageSpec) -> ImageUse:
+        if clock[-1] <= 2:
+            return LEFT
+        host.kernel.mapped = [device(image_id="a")]
+        return own
+
+    host.cluster.use_of = use_of  # type: ignore[method-assign]  # what the cluster knows changes
+    end = run(MapOperation, host, options(image="app"))
+    assert "in use" not in end.result.get("msg", "")
+    assert clock[-1] == 3
 
 
 @pytest.mark.parametrize("more", [{"shared": True}, {"read_only": True}])
