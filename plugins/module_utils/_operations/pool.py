@@ -9,7 +9,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _module, _plan, _pool
-from .._errors import AlreadyDone, ClusterUnavailable, ClusterUnprepared, RbdError
+from .._errors import AlreadyDone, ClusterUnprepared, RbdError
 from .._pool_content import Content
 from .._pool_request import REPLICATED, SETTINGS, PoolRequest, parse_pool
 from .._system import pools
@@ -26,11 +26,13 @@ class PoolOperation:
         self._requests: list[PoolRequest] = []
         self._map: _pool.PoolMap | None = None
         self._changes: list[_plan.Action] = []
+        self._all_serve = True
 
     def plan(self) -> _plan.Plan:
         """Read all the pools at once, and of those that are named what else it takes."""
         self._requests = _plan.parse_items(self._module.params, "pools", self._options, parse_pool, "pool")
         warnings = Warnings(self._module.check_mode)
+        self._all_serve = True
         try:
             found = self._pools.read()
             self._changes = _plan.plan_items(
@@ -79,13 +81,13 @@ class PoolOperation:
         return _pool.PoolCurrent(facts, content=content, in_use=in_use)
 
     def _is_initialised(self, request: PoolRequest, facts: _pool.PoolFacts) -> bool:
-        try:
-            return self._pools.is_initialised(request.name)
-        except ClusterUnavailable:
-            # A pool that does not serve may need nothing but the settings that are declared.
-            if not _pool.corrections(0, request, facts):
-                raise
-            return False
+        # A pool that does not serve may need nothing but the settings that are declared: then the time is kept for
+        # what comes after them. Of many pools one is waited for; to initialise one that is does nothing.
+        if _pool.corrections(0, request, facts):
+            self._all_serve = self._all_serve and self._pools.serves(request.name)
+            if not self._all_serve:
+                return False
+        return self._pools.is_initialised(request.name)
 
     def _remove(self, action: _pool.RemovePool) -> None:
         """Remove a pool, after a second look at what would go with it."""

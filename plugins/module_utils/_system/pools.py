@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from .._errors import ClusterUnavailable, Overtaken, RbdError
@@ -16,6 +17,7 @@ from .._pool_request import ERASURE, REPLICATED, Setting
 from .bindings import rados, rbd
 from .ceph_errors import CommandRefused, NoImage
 from .cluster import LibrbdSession
+from .connection import connect
 from .image_use import read_watchers
 from .namespaces import LibrbdNamespaces, place
 from .parallel import in_parallel
@@ -29,6 +31,9 @@ _RULE_TYPES = {**_POOL_TYPES, 4: REPLICATED, 5: ERASURE}
 _INFO = "rbd_info"
 _VALIDATED = b"overwrite validated"
 
+# Seconds for a pool to answer that is about to be changed: what it lacks may be what it is about to be given.
+PATIENCE = 5
+
 # The settings whose argument of `osd pool create` is called otherwise.
 _ARGUMENTS = {"crush_rule": "rule", "pg_autoscale_mode": "autoscale_mode"}
 
@@ -38,6 +43,9 @@ class Pools(Protocol):
 
     def read(self) -> PoolMap:
         """All the pools, CRUSH rules and erasure-code profiles."""
+
+    def serves(self, pool: str) -> bool:
+        """Whether a pool answers within :data:`PATIENCE`, or the time-out where that is shorter."""
 
     def is_initialised(self, pool: str) -> bool:
         """Whether ``rbd pool init`` has been run on a pool."""
@@ -85,6 +93,22 @@ class ClusterPools:
             rules={str(rule["rule_name"]): _RULE_TYPES.get(rule["type"], "unknown") for rule in rules},
             profiles=tuple(str(profile) for profile in profiles),
         )
+
+    def serves(self, pool: str) -> bool:
+        # librados knows one time-out for each connection.
+        to = replace(self._session.connection, timeout=min(PATIENCE, self._session.connection.timeout))
+        handle = connect(to)
+        try:
+            with handle.open_ioctx(pool) as ioctx:
+                ioctx.stat(_INFO)
+        except rados.TimedOut:
+            return False
+        except rados.Error:
+            # That there is no such object, or no right, is an answer.
+            return True
+        finally:
+            handle.shutdown()
+        return True
 
     def is_initialised(self, pool: str) -> bool:
         return self._read_info(pool, f"look at pool {pool}") == _VALIDATED

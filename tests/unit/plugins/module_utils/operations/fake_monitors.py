@@ -51,6 +51,10 @@ class FakePools:
         self._note("read")
         return PoolMap(dict(self.pools), RULES, PROFILES)
 
+    def serves(self, pool: str) -> bool:
+        self._note(f"serves {pool}")
+        return self.unserved is None
+
     def is_initialised(self, pool: str) -> bool:
         self._note(f"is_initialised {pool}")
         if self.unserved is not None:

@@ -147,6 +147,14 @@ def test_a_pool_that_does_not_serve_may_be_mended_by_its_settings_and_by_nothing
     assert run(store, options(pool="app", crush_rule="ssd")).done == [("set", "app"), ("init", "app")]
 
 
+def test_of_many_pools_that_do_not_serve_one_is_waited_for() -> None:
+    unserved = ClusterUnavailable("look at pool a", "it does not answer")
+    store = FakePools({"a": pool(), "b": pool(), "c": pool()}, unserved=unserved)
+    end = run(store, options({"pool": "a"}, {"pool": "b"}, {"pool": "c"}, crush_rule="ssd"))
+    assert end.done == [(kind, name) for name in "abc" for kind in ("set", "init")]
+    assert [call for call in store.log if call.startswith(("serves", "is_initialised"))] == ["serves a"]
+
+
 def test_check_mode_before_the_host_is_prepared_predicts_with_a_warning() -> None:
     store = FakePools(refusal=ClusterUnprepared("reach the cluster", "there is no ceph.conf"))
     wish = options({"pool": "new"}, {"pool": "gone", "state": "absent"})
