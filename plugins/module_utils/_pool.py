@@ -192,11 +192,16 @@ def plan_pool(index: int, request: PoolRequest, current: PoolCurrent) -> list[Ac
 
 def corrections(index: int, request: PoolRequest, facts: PoolFacts) -> list[SetPool]:
     """The steps that give an existing pool the settings that are declared."""
-    return [
-        SetPool(index, request.name, name, facts.settings[name], request.settings[name])
-        for name in SETTINGS
-        if request.settings.get(name, facts.settings[name]) != facts.settings[name]
-    ]
+    now = dict(facts.settings)
+    steps = []
+    for name in SETTINGS:
+        wish = request.settings.get(name, now[name])
+        if wish != now[name]:
+            steps.append(SetPool(index, request.name, name, now[name], wish))
+        if name == "size" and wish != now[name]:
+            # The monitors lower min_size to a smaller size (OSDMonitor::prepare_command_pool_set()).
+            now["min_size"] = min(int(now["min_size"]), int(wish))
+    return steps
 
 
 def refuse_unknown(request: PoolRequest, cluster: PoolMap) -> None:
