@@ -8,6 +8,7 @@ import contextlib
 import errno
 import json
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
@@ -60,6 +61,9 @@ class ClusterSession(Protocol):
         """
 
 
+# Seconds for which the cluster's map is believed.
+OSDMAP_AGE = 1.0
+
 # What the heartbeat asks for; librbd keeps a pool's list of images in it.
 _DIRECTORY = "rbd_directory"
 
@@ -80,6 +84,7 @@ class LibrbdSession:
         self.heartbeat = Heartbeat(self._answers, lambda: self._waiting[-1] if self._waiting else None)
         self._may_blocklist = False
         self._osdmap: dict[str, Any] = {}
+        self._osdmap_read = 0.0
 
     def close(self) -> bool:
         """End the connection, if there is one.
@@ -188,9 +193,10 @@ class LibrbdSession:
             return self._handle
 
     def osdmap(self) -> dict[str, Any]:
-        """What ``ceph osd dump`` tells, as it was when it was first asked for."""
-        if not self._osdmap:
-            self._osdmap = self.command("read the cluster's map", "osd dump")
+        """What ``ceph osd dump`` tells, at most :data:`OSDMAP_AGE` seconds ago: a plan asks for each of its images."""
+        now = time.monotonic()
+        if not self._osdmap or now - self._osdmap_read > OSDMAP_AGE:
+            self._osdmap, self._osdmap_read = self.command("read the cluster's map", "osd dump"), now
         return self._osdmap
 
     def obstacle(self, pools: Iterable[str]) -> tuple[str, str] | None:
