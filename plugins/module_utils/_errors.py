@@ -54,6 +54,10 @@ class PlaceMissing(RbdError):
     """
 
 
+class NotBegun(RbdError):
+    """What was to be done was not begun, so that nothing of it has to be undone."""
+
+
 class NoRoom(RbdError):
     """The pools of an image take no data: one of them is full."""
 
@@ -84,17 +88,17 @@ class ItemFailure:
 
 
 class ItemErrors(RbdError):
-    """One or more items of a request cannot be planned; nothing has been done."""
+    """One or more items of a request cannot be planned."""
 
     def __init__(self, failures: Sequence[ItemFailure], total: int) -> None:
         self.failures = tuple(failures)
-        self._total = total
+        self.total = total
         first = failures[0].error
         super().__init__(first.what, first.cause, first.advice)
 
     def __str__(self) -> str:
         first = self.failures[0]
-        if self._total == 1:
+        if self.total == 1:
             return str(first.error)
-        more = f" So do {len(self.failures) - 1} more of {self._total} items." if len(self.failures) > 1 else ""
-        return f"Item {first.index} ({first.item}) fails: {first.error}{more} Nothing was changed."
+        more = f" So do {len(self.failures) - 1} more of {self.total} items." if len(self.failures) > 1 else ""
+        return f"Item {first.index} ({first.item}) fails: {first.error}{more}"

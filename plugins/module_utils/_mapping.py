@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ._errors import RbdError
 from ._features import FEATURES, feature_names, losses, unmappable
-from ._image_facts import ImageFacts
+from ._image_facts import ImageFacts, Watcher
 from ._image_spec import ImageSpec
 from ._image_use import ImageUse, require_writable
 from ._krbd_device import KrbdDevice, mounts_of
@@ -151,6 +151,7 @@ def _plan_mapped(index: int, request: MapRequest, current: MapCurrent, check_mod
     _refuse_foreign(what, request.spec, current)
     if current.own:
         _refuse_renamed(what, current)
+        _refuse_second_writer(request, current)
         return []
     if current.devices and current.fsid is None:
         # Only in check mode, on a host that is not prepared to ask: what has the name is taken for it.
@@ -195,6 +196,30 @@ def _refuse_renamed(what: str, current: MapCurrent) -> None:
                 + (f"the image of this name has {now}" if now else "no image has this name now"),
                 f"Unmount and unmap {device.path} first.",
             )
+
+
+def second_writers(request: MapRequest, current: MapCurrent) -> tuple[Watcher, ...]:
+    """Clients that have an image open beside its mapping on this host, which nobody else should write to.
+
+    A run that ended in the instant after its map has not looked for them.
+    """
+    own = {device.client for device in current.own}
+    if not request.writes or request.entry.shared or current.facts is None or not current.own:
+        return ()
+    return tuple(watcher for watcher in current.facts.watchers if watcher.client not in own)
+
+
+def is_used(device: KrbdDevice, current: MapCurrent) -> bool:
+    """Whether a mapping is mounted or opened, so that to refuse it would protect nothing."""
+    return bool(device.crypts or mounts_of(device, current.mounts))
+
+
+def _refuse_second_writer(request: MapRequest, current: MapCurrent) -> None:
+    """Before it is mounted: a file system that two hosts mount is lost."""
+    others = second_writers(request, current)
+    unused = [device for device in current.own if not is_used(device, current)]
+    if others and unused:
+        require_writable(f"use {request.spec} as it is mapped", request.spec, ImageUse(others), shared=False)
 
 
 def _refuse_renamed_own(what: str, current: MapCurrent) -> None:

@@ -134,12 +134,15 @@ class _Run:
 def _fail(module: AnsibleModule, error: RbdError, done: list[Action], failing: Action | None) -> NoReturn:
     """Say which item failed, and what had already been done by then."""
     failures: list[dict[str, Any]] = []
+    message = str(error)
     if isinstance(error, ItemErrors):
+        # Where another run was faster, the plan that fails may be the second one.
+        message += " Nothing was changed." if error.total > 1 and not done else ""
         failures = [printable_tree(failure.result()) for failure in error.failures]
     elif failing is not None:
-        failures = [printable_tree({"index": failing.index, "item": failing.subject, "msg": str(error)})]
+        failures = [printable_tree({"index": failing.index, "item": failing.subject, "msg": message})]
     module.fail_json(
-        msg=printable(str(error)),
+        msg=printable(message),
         changed=bool(done),
         actions=_results(done),
         failures=failures,

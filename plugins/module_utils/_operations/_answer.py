@@ -28,7 +28,7 @@ def require_answer(session: cluster.ClusterSession, what: str, spec: ImageSpec) 
         raise ClusterSilent(
             what,
             f"{error.cause}, and the kernel would wait for it without end",
-            "Bring the cluster or the network back, then run again. Nothing was changed.",
+            "Bring the cluster or the network back, then run again.",
         ) from error
     except RbdError:
         return

@@ -40,7 +40,8 @@ class LeftLocks:
         while spec in self._found:
             use = self._session.use_of(spec)
             # What another run on this host has mapped meanwhile is no stranger's; the map itself then finds it.
-            others = use.without(*(device.client for device in self._kernel.devices()))
+            fsid = self._session.fsid()
+            others = use.without(*(device.client for device in self._kernel.devices() if device.fsid == fsid))
             require_writable(f"map {spec}", spec, others, shared=False)
             if left_lock(spec, use) is None or time.monotonic() >= self._found[spec] + COMEBACK:
                 return

@@ -143,7 +143,11 @@ class FstabOperation:
 
     def _edit(self, action: _plan.EditFile) -> None:
         self._files.edit(action.subject, action.edit, FSTAB_MODE)
-        self._reload()
+        try:
+            self._reload()
+        except RbdError as error:
+            advice = f"{error.advice} {action.subject} has its new lines already: run systemctl daemon-reload."
+            raise RbdError(error.what, error.cause, advice) from error
 
     def _mount(self, action: _mount.MountImage) -> None:
         # systemd orders a mount against the network only if it knew its line before the mount was made.

@@ -10,7 +10,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import _mapping, _module, _plan
-from .._errors import ClusterSilent, ClusterUnprepared, Overtaken, RbdError, TimedOut
+from .._errors import AlreadyDone, ClusterSilent, ClusterUnprepared, NotBegun, Overtaken, RbdError, TimedOut
 from .._features import FEATURES
 from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
@@ -121,6 +121,7 @@ class MapOperation:
             actions = _mapping.plan_mapping(index, request, current, self._module.check_mode)
             if request.state == "mapped":
                 self._warn_of_differences(request, current)
+                self._warn_of_second_writers(request, current)
             return actions
 
         actions = _plan.plan_items(self._requests, plan_one)
@@ -154,7 +155,7 @@ class MapOperation:
         renamed = mapped_under_other_names(devices, request.spec, fsid, facts.image_id)
         # What another run on this host maps meanwhile is no stranger's; the map itself then finds it.
         if use.watchers:
-            use = use.without(*(device.client for device in self._kernel.devices()))
+            use = use.without(*(device.client for device in self._kernel.devices() if device.fsid == fsid))
         return replace(current, use=use, renamed=tuple(renamed))
 
     def _ask(self, spec: ImageSpec) -> tuple[str | None, ImageFacts | None]:
@@ -174,6 +175,15 @@ class MapOperation:
             for clause in _mapping.live_differences(request.entry, device)
         )
 
+    def _warn_of_second_writers(self, request: _mapping.MapRequest, current: _mapping.MapCurrent) -> None:
+        others = ", ".join(map(str, _mapping.second_writers(request, current)))
+        if others:
+            sentence = (
+                f"{request.spec} is in use on this host, and {others} has it open for writing as well. Unless its "
+                "file system is made for several hosts, unmount it on one of them at once."
+            )
+            self._warnings.add([sentence])
+
     def _disable_features(self, action: _mapping.DisableFeatures) -> None:
         facts = self._session.look_up(action.spec)
         if facts is not None:
@@ -181,7 +191,14 @@ class MapOperation:
         self._session.disable_features(action.spec, action.mask)
 
     def _unmap(self, action: _mapping.UnmapImage) -> None:
-        self._busy.unmap(action, lambda: self._kernel.unmap(action.device, self._connection.timeout))
+        self._busy.unmap(action, lambda: self._unmap_that(action.device))
+
+    def _unmap_that(self, device: KrbdDevice) -> None:
+        """Unmap a device, if it is what was looked at: the kernel gives the number of an unmapped one to the next."""
+        now = next((other for other in self._kernel.devices() if other.number == device.number), None)
+        if now is None or (now.fsid, now.image_id, now.spec) != (device.fsid, device.image_id, device.spec):
+            raise AlreadyDone(f"unmap {device.spec}", f"it is not mapped as {device.path} any more", "Run again.")
+        self._kernel.unmap(device, self._connection.timeout)
 
     def _map(self, action: _mapping.MapImage) -> None:
         """Map with the very words that rbdmap will use at boot, and make sure of what was mapped.
@@ -193,7 +210,7 @@ class MapOperation:
         try:
             path = self._kernel.map(action.entry.image, action.entry.argv(), self._connection.timeout)
             self._require_meant(action, path)
-        except Overtaken:
+        except (Overtaken, NotBegun):
             raise
         except (TimedOut, ClusterSilent) as error:
             raise self._given_up(action) from error

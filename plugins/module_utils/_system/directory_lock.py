@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from .._errors import RbdError
+from .._errors import NotBegun
 
 # A writer of ours holds the lock for as long as the disk takes to flush one small file.
 LOCK_TIMEOUT = 30.0
@@ -27,14 +27,14 @@ def locked(directory: str, what: str) -> Iterator[int]:
 
     :param what: what shall be done under it, as for :class:`RbdError`.
     :returns: a descriptor of the directory.
-    :raises RbdError: another process holds it for too long; the error names that one.
+    :raises NotBegun: another process holds it for too long; the error names that one.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         deadline = time.monotonic() + LOCK_TIMEOUT
         while not _try_lock(descriptor):
             if time.monotonic() > deadline:
-                raise RbdError(
+                raise NotBegun(
                     what,
                     f"{_holder(descriptor)} has held the lock of {directory} for {LOCK_TIMEOUT:g} seconds",
                     "Wait for it to end, then run again.",

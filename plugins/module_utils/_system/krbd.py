@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .._crypt_device import CryptDevice
-from .._errors import Overtaken, RbdError
+from .._errors import NotBegun, Overtaken, RbdError
 from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice, mapped_as, parse_devno
 from .command import CommandRunner
@@ -61,6 +61,7 @@ class KernelRbd(Protocol):
         :param timeout: seconds that the kernel may take.
         :returns: the device, for example ``/dev/rbd0``.
         :raises Overtaken: it has been mapped meanwhile.
+        :raises NotBegun: another process keeps its lock, or it cannot be locked.
         :raises TimedOut: the kernel was given up; it may still map the image.
         :raises RbdError: it could not be mapped.
         """
@@ -106,9 +107,7 @@ class HostKrbd:
             return None
 
     def map(self, spec: ImageSpec, argv: Sequence[str], timeout: float) -> str:
-        os.makedirs(RUN, mode=0o700, exist_ok=True)
-        place = os.path.join(RUN, str(spec))
-        os.makedirs(place, exist_ok=True)
+        place = _place_of_lock(spec)
         with locked(place, f"map {spec}"):
             if mapped_as(self.devices(), spec):
                 raise Overtaken(f"map {spec}", "another run has mapped it in this very moment", "Run again.")
@@ -132,6 +131,18 @@ class HostKrbd:
                 cause,
                 f"Stop what uses it (fuser -vm {device.path}; lsblk {device.path}), then run again.",
             )
+
+
+def _place_of_lock(spec: ImageSpec) -> str:
+    """The directory whose lock is held while an image is mapped."""
+    place = os.path.join(RUN, str(spec))
+    try:
+        os.makedirs(RUN, mode=0o700, exist_ok=True)
+        os.makedirs(place, exist_ok=True)
+    except OSError as error:
+        cause = f"the directory {place} cannot be made ({error.strerror})"
+        raise NotBegun(f"map {spec}", cause, "Run as root, and see that /run has room.") from error
+    return place
 
 
 def _read_device(number: int) -> KrbdDevice | None:
@@ -199,6 +210,6 @@ def _await_link(spec: ImageSpec, device: str) -> None:
             raise RbdError(
                 f"use the mapping of {spec}",
                 f"{spec.device} does not lead to {device} after {UDEV_TIMEOUT:g} seconds",
-                "Check that systemd-udevd runs and has ceph's rule 50-rbd.rules. The image is still mapped.",
+                "Check that systemd-udevd runs and has ceph's rule 50-rbd.rules.",
             )
         time.sleep(UDEV_POLL)

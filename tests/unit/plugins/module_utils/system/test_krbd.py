@@ -15,7 +15,7 @@ from typing import Callable, TypeVar
 import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._crypt_device import CryptDevice
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import NotBegun, RbdError
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._krbd_device import KrbdDevice
 from ansible_collections.cephclient.rbd.plugins.module_utils._system import krbd
@@ -239,6 +239,17 @@ class TestMap:
             HostKrbd(Looking(Completed(5, "", "rbd: sorry"))).map(APP, ["rbd/app"], 30)
         assert locked == {"rbd/app": True, "rbd/other": False}
         assert not is_locked("rbd/app")
+
+
+    def test_where_nothing_can_be_locked_nothing_is_begun(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "run").touch()
+        monkeypatch.setattr(krbd, "RUN", str(tmp_path / "run"))
+        commands = FakeCommands()
+        with pytest.raises(NotBegun, match=r"Cannot map rbd/app: the directory .*/run/rbd/app cannot be made"):
+            HostKrbd(commands).map(APP, ["rbd/app"], 30)
+        assert commands.ran == []
 
 
 class TestUnmap:
