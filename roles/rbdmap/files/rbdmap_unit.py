@@ -19,13 +19,14 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from rbdmap_clusters import ANSWER, Clusters, Refused, Silent, doubt, have_bindings, is_local, kernel_clients, names
+from rbdmap_clusters import ANSWER, Clusters, Refused, Silent, Unasked, have_bindings, names, others
 
 RBDMAP = os.environ.get("RBDMAP", "/usr/bin/rbdmap")
 FILE = Path(os.environ.get("RBDMAPFILE", "/etc/ceph/rbdmap"))
@@ -39,9 +40,10 @@ REPEATABLE = "# cephclient.rbd.luks"
 # Has a directory for each image, whose lock is held while that is mapped, also by plays: the kernel maps one twice, if
 # it is asked twice.
 RUN = Path("/run/cephclient.rbd")
-
-# The file below that which has the time at which the clusters began to answer.
+# The file in such a directory which has the time at which the cluster began to answer for that image.
 ANSWERING = ".answering"
+# The file below it which tells that there was an attempt since the boot.
+ATTEMPTED = ".attempted"
 
 # Seconds after its first answer in which an attempt waits for the end of doubts. The boot waits for the first attempt.
 PATIENCE = 30
@@ -157,7 +159,6 @@ def rbdmap_map(lines: Sequence[Line], may_map: Callable[[str, tuple[str, ...]], 
     :param may_map: is asked before an image is mapped, with its image-spec and the parameters, and again afterwards.
     :raises Silent: an image took too long. Nothing waits for what not even a kill ends before the cluster is back.
     """
-    RUN.mkdir(mode=0o700, exist_ok=True)
     asked, ask = os.pipe()
     hear, answer = os.pipe()
     with os.fdopen(os.memfd_create("rbdmap"), "wb") as listed:
@@ -238,7 +239,8 @@ def run_bounded(*command: str) -> int:
 def noauto_entries() -> list[tuple[str, str]]:
     """Device and mount point of each line of fstab with noauto; without it, systemd mounts it by itself."""
     found = []
-    for text in FSTAB.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+    # Who only maps images may have none.
+    for text in FSTAB.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if FSTAB.exists() else []:
         fields = [re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), field) for field in text.split()]
         if len(fields) > 3 and not fields[0].startswith("#") and "noauto" in fields[3].split(","):
             found.append((fields[0], fields[1]))
@@ -261,24 +263,27 @@ class Attempt:
         self._answered = math.inf
         self._refused: set[str] = set()
         self._said: set[str] = set()
+        self._hangs = False
         self._saying = threading.Lock()
 
     def run(self) -> int:
         """Map and mount; the exit code."""
-        mapped = [line for line in self._lines if line.mapped]
-        self._map([line for line in self._lines if line not in mapped])
-        failed = sum(not self._finished(line, line in mapped) for line in self._lines)
+        self._map([line for line in self._lines if not line.mapped])
+        failed = sum(not self._finished(line) for line in self._lines)
         if failed:
             tell(f"{len(self._lines) - failed} of {len(self._lines)} images are in place.")
         return 1 if failed else 0
 
     def _map(self, lines: Sequence[Line]) -> None:
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE + 1) as threads:
-            for ended in [threads.submit(rbdmap_map, share, self._may_map) for share in shares(lines)]:
+            running = [(share, threads.submit(rbdmap_map, share, self._may_map)) for share in shares(lines)]
+            for share, ended in running:
                 try:
                     ended.result()
                 except Silent as error:
                     tell(f"Cannot map and mount what is left: {error}.")
+                    # What hung in it would hang again.
+                    self._refused.update(line.spec for line in share)
 
     def _may_map(self, spec: str, words: tuple[str, ...]) -> bool:
         line = next((line for line in self._lines if line.spec == spec), Line("", spec))
@@ -291,7 +296,10 @@ class Attempt:
                 if str(error) not in self._said:
                     tell(f"Cannot map {spec}: {error}. It is tried again, and so are the others of that cluster.")
                 self._said.add(str(error))
-            (RUN / ANSWERING).unlink(missing_ok=True)
+            if not isinstance(error, Unasked):
+                (RUN / spec / ANSWERING).unlink(missing_ok=True)
+        except Exception as error:  # noqa: BLE001  # one image, whatever is wrong with it, keeps no other from being mapped
+            tell(f"Cannot map {spec}: {error!r}.")
         else:
             return True
         self._refused.add(spec)
@@ -299,13 +307,13 @@ class Attempt:
 
     def _require_free(self, line: Line, words: tuple[str, ...]) -> None:
         """Refuse an image that somebody else writes to, or may write to."""
-        others, doubts = self._others(line, words)
+        clients, doubts = self._others(line, words)
         while doubts and time.monotonic() < self._answered + PATIENCE:
             time.sleep(1)
-            others, doubts = self._others(line, words)
-        if others:
+            clients, doubts = self._others(line, words)
+        if clients:
             raise Refused(
-                f"it is in use by {names(others)}. Unmap or close it there; if that client is dead, the cluster "
+                f"it is in use by {names(clients)}. Unmap or close it there; if that client is dead, the cluster "
                 "forgets it within 30 seconds. Only if its file system is made for several hosts, let its line in "
                 f"{FILE} end in '# shared'"
             )
@@ -316,47 +324,42 @@ class Attempt:
         """Who else writes to the image, and why that may be a mistake."""
         use = self._clusters.use(line.spec, words)
         self._answered = min(self._answered, time.monotonic())
-        if not line.alone(words):
-            return [], ""
-        own = kernel_clients()
-        watchers = [watcher for watcher in use.watchers if watcher[0] not in own]
-        if watchers:
-            # What this host itself had open before a crash: the cluster forgets it within 30 seconds.
-            return watchers, "a crash" if all(is_local(address) for _client, address in watchers) else ""
-        return [], doubt(use, own, time.monotonic() - answering_since())
+        return others(use, RUN / line.spec / ANSWERING) if line.alone(words) else ([], "")
 
-    def _finished(self, line: Line, mapped_before: bool) -> bool:
+    def _finished(self, line: Line) -> bool:
         """Whether the image is in place, with what rbdmap leaves done for it; if not, why is told."""
         if line.spec in self._refused:
             return False
         if not line.mapped:
             tell(f"Cannot map {line.spec}: rbdmap has failed. See what the rbd command says above, and dmesg.")
             return False
+        # If it is unmapped, and mapped again, its cluster may have been silent in between.
+        (RUN / line.spec / ANSWERING).unlink(missing_ok=True)
+        if self._hangs:
+            return False
         try:
-            if mapped_before:
-                repeat_hook(line)
+            repeat_hook(line)
             mount(line.device)
-        except (Refused, Silent) as error:
+        except Refused as error:
             tell(f"Cannot mount {line.spec}: {error}.")
+            return False
+        except Silent as error:
+            tell(f"Cannot mount {line.spec}, and what comes after it: {error}.")
+            self._hangs = True
             return False
         return True
 
 
-def answering_since() -> float:
-    """When the clusters began to answer, on the clock of this boot: what an attempt noted after the last silence."""
-    try:
-        return float((RUN / ANSWERING).read_text(encoding="ascii"))
-    except (FileNotFoundError, ValueError):
-        now = time.monotonic()
-        (RUN / ANSWERING).write_text(str(now), encoding="ascii")
-        return now
-
-
 def repeat_hook(line: Line) -> None:
-    """Run the hook of an image that was mapped already, if it is one of those that may be run again."""
+    """Run the hook of an image again, if it is one of those that may be: rbdmap does not look at how it has ended.
+
+    :raises Refused: it has failed.
+    """
     hook = HOOKS / line.spec
     if os.access(hook, os.X_OK) and REPEATABLE in hook.read_text(encoding="utf-8", errors="replace").splitlines():
-        run_bounded(str(hook), "map", str(line.device))
+        code = run_bounded(str(hook), "map", str(line.device))
+        if code != 0:
+            raise Refused(f"its hook {hook} has failed with {code}, and says in the journal why (journalctl -t rbdmap)")
 
 
 def mount(device: Path) -> None:
@@ -381,9 +384,17 @@ def main() -> int:
     if not have_bindings():
         tell("Cannot ask the cluster: there are no Python bindings. Install python3-rados and python3-rbd.")
         return 1
-    return Attempt(read_lines(), Clusters()).run()
+    RUN.mkdir(mode=0o700, exist_ok=True)
+    at_boot = not (RUN / ATTEMPTED).exists()
+    (RUN / ATTEMPTED).touch()
+    return Attempt(read_lines(), Clusters(at_boot=at_boot)).run()
 
 
 if __name__ == "__main__":
+    code = 1
+    try:
+        code = main()
+    except Exception:  # noqa: BLE001  # whatever it is, the process ends here, and the next attempt begins
+        traceback.print_exc()
     # A connection to a silent cluster cannot be ended, the process can.
-    os._exit(main())
+    os._exit(code)

@@ -10,6 +10,8 @@ from types import ModuleType, SimpleNamespace
 
 FILES = Path(__file__).resolve().parents[3] / "roles/rbdmap/files"
 
+CLUSTER = "00000000-0000-4000-8000-000000000001"
+
 # In place of the commands; the devices are plain files.
 RBD = """#!/bin/sh
 echo "$*" >> "$PLACE/calls"
@@ -29,13 +31,16 @@ echo /dev/rbd7
 MOUNT = """#!/bin/sh
 [ "$1" = --fake ] && exit 1
 echo "mount $*" >> "$PLACE/calls"
-case $1 in *sick*) echo "mount: wrong fs type." >&2; exit 32 ;; esac
+case $1 in
+    *sick*) echo "mount: wrong fs type." >&2; exit 32 ;;
+    *hangs*) sleep 60 ;;
+esac
 """
 
 
 def used(watchers: Sequence[object] = (), owners: Sequence[object] = (), *, locking: bool = True) -> SimpleNamespace:
     """Who uses an image, as rbdmap_clusters.Use."""
-    return SimpleNamespace(watchers=watchers, owners=owners, locking=locking)
+    return SimpleNamespace(cluster=CLUSTER, watchers=watchers, owners=owners, locking=locking)
 
 
 class FakeClusters:
@@ -67,6 +72,11 @@ class Unit:
         self.clusters = FakeClusters(looks or {})
         code: int = self.module.Attempt(self.module.read_lines(), self.clusters).run()
         return code
+
+    def declare(self, specs: Sequence[str], path: str) -> None:
+        """Have a line in fstab for each of these images."""
+        lines = [f"{self.place}/devices/{spec} {path}-{spec} ext4 noauto\n" for spec in specs]
+        (self.place / "fstab").write_text("".join(lines), encoding="utf-8")
 
     def map_by_hand(self, spec: str) -> None:
         device = self.place / "devices" / spec

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.test_rbdmap_oracle import script
-from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import FILES, MOUNT, RBD, Unit
+from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import CLUSTER, FILES, MOUNT, RBD, Unit
 
 __all__ = ["script"]  # the fixture: rbdmap as it is shipped
 
@@ -29,7 +29,7 @@ def unit(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
     for name in ("FILE", "DEVICES", "HOOKS", "FSTAB", "MOUNTS", "RUN"):
         monkeypatch.setattr(module, name, tmp_path / name.lower())
     monkeypatch.setattr(module.Line, "mapped", property(lambda line: line.device.exists()))
-    monkeypatch.setattr(module, "kernel_clients", lambda: {"client.1"})
+    monkeypatch.setattr(sys.modules["rbdmap_clusters"], "kernel_clients", {CLUSTER: {"client.1"}}.__getitem__)
     for name, text in {"rbd": RBD, "mount": MOUNT, "logger": "#!/bin/sh\n"}.items():
         command = tmp_path / "bin" / name
         command.parent.mkdir(exist_ok=True)

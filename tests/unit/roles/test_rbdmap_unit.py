@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._luks_hook import MARK
 from ansible_collections.cephclient.rbd.plugins.module_utils._rbdmap_script import argv
 from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import FILES, FakeClusters, Unit, used
 
@@ -94,14 +93,14 @@ class TestGate:
         assert clock == [0, 1, 2]
 
     def test_or_is_dead(self, unit: Unit, clock: list[float]) -> None:
-        looks: dict[str, list[object]] = {spec: [used(owners=FOREIGN)] for spec in ("p/a", "p/b")}
+        looks: dict[str, list[object]] = {"p/a": [used(owners=FOREIGN)]}
         # The boot does not wait so long: the next attempt goes on waiting.
-        assert unit.run(f"p/a {USER}\np/b {USER}\n", looks) == 1
+        assert unit.run(f"p/a {USER}\n", looks) == 1
         assert unit.module.PATIENCE <= clock[-1] < unit.module.PATIENCE + 3
         # As RestartSec of the drop-in.
         clock.append(clock[-1] + 5)
-        assert unit.run(f"p/a {USER}\np/b {USER}\n", looks) == 0
-        assert sorted(unit.mapped) == ["p/a", "p/b"]
+        assert unit.run(f"p/a {USER}\n", looks) == 0
+        assert unit.mapped == ["p/a"]
         assert COMEBACK <= clock[-1] < COMEBACK + 3
 
     def test_a_silence_begins_that_time_anew(self, unit: Unit, clock: list[float]) -> None:
@@ -111,6 +110,33 @@ class TestGate:
         assert unit.run(f"p/a {USER}\n", {"p/a": [gone]}) == 1
         assert clock[-1] >= 2 * COMEBACK + unit.module.PATIENCE
         assert unit.mapped == []
+
+    def test_the_silence_of_one_image_does_not_begin_anothers_time_anew(self, unit: Unit, clock: list[float]) -> None:
+        silent = unit.module.Silent("no OSD has answered")
+        looks: dict[str, list[object]] = {"p/a": [used(owners=FOREIGN)], "q/b": [silent]}
+        for attempt in range(2):
+            clock.append(COMEBACK * attempt)
+            assert unit.run(f"p/a {USER}\nq/b {USER}\n", looks) == 1
+        assert unit.mapped == ["p/a"]
+
+    def test_nor_does_its_answer_shorten_it(self, unit: Unit, clock: list[float]) -> None:
+        gone, silent = used(owners=FOREIGN), unit.module.Silent("no OSD has answered")
+        for attempt, look in enumerate([gone, silent, gone]):
+            clock.append(COMEBACK * attempt)
+            assert unit.run(f"p/a {USER}\nq/b {USER}\n", {"p/a": [look], "q/b": [[]]}) == 1
+        assert unit.mapped == ["q/b"]
+
+    def test_one_that_was_not_asked_for_has_not_been_silent(self, unit: Unit, clock: list[float]) -> None:
+        for attempt, look in enumerate([used(owners=FOREIGN), unit.module.Unasked("others"), used(owners=FOREIGN)]):
+            clock.append(COMEBACK / 2 * attempt)
+            unit.run(f"p/a {USER}\n", {"p/a": [look]})
+        assert unit.mapped == ["p/a"]
+
+    def test_what_is_known_of_an_image_ends_with_its_map(self, unit: Unit, clock: list[float]) -> None:
+        unit.run(f"p/a {USER}\n")
+        (unit.place / "devices/p/a").unlink()
+        clock.append(2 * COMEBACK)
+        assert unit.run(f"p/a {USER}\n", {"p/a": [used(owners=FOREIGN)]}) == 1
 
     @pytest.mark.parametrize("owners", [PREDECESSOR, OWN])
     def test_a_lock_of_this_host_is_not_waited_for(
@@ -158,6 +184,18 @@ class TestGate:
         assert said.count("Cannot map") == 1
         assert ": no monitor has answered within 10 seconds." in said
 
+    def test_nor_does_one_of_which_nobody_knows_what_is_wrong(
+        self, unit: Unit, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert unit.run("p/a\np/b\n", {"p/a": [ValueError("odd")]}) == 1
+        assert unit.mapped == ["p/b"]
+        assert "Cannot map p/a: ValueError('odd')." in capfd.readouterr().err
+
+    def test_a_host_without_fstab_only_maps(self, unit: Unit) -> None:
+        (unit.place / "fstab").unlink()
+        assert unit.run("p/a\n") == 0
+        assert unit.mapped == ["p/a"]
+
     def test_an_image_that_does_not_exist_keeps_none_from_being_mapped(
         self, unit: Unit, capfd: pytest.CaptureFixture[str]
     ) -> None:
@@ -182,6 +220,13 @@ class TestMap:
         assert unit.run("p/a\np/hangs\np/c\n") == 1
         assert unit.mapped == ["p/a", "p/hangs"]
         assert "rbdmap has taken more than 1 seconds for one image" in capfd.readouterr().err
+
+    def test_nor_is_it_mounted_in_the_same_attempt(self, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(unit.module, "STEP", 1)
+        monkeypatch.setattr(unit.module, "SIDE_BY_SIDE", 1)
+        unit.declare(["p/a", "p/hangs"], "/srv/x")
+        assert unit.run("p/a\np/hangs\n") == 1
+        assert [call for call in unit.calls if call.startswith("mount")] == []
 
     def test_the_lock_of_each_image_is_held_while_it_is_mapped(self, unit: Unit) -> None:
         assert unit.run("p/a\np/n/b\n") == 0
@@ -255,59 +300,6 @@ class TestShares:
     @staticmethod
     def specs(unit: Unit) -> list[list[str]]:
         return [[line.spec for line in share] for share in unit.module.shares(unit.module.read_lines())]
-
-
-class TestWhatRbdmapLeaves:
-    def test_an_image_that_is_mapped_and_not_mounted_is_mounted(self, unit: Unit) -> None:
-        unit.map_by_hand("p/a")
-        fstab = unit.place / "fstab"
-        fstab.write_text(f"{unit.place}/devices/p/a /srv/a\\040b\\011 ext4 noauto,_netdev 0 0\n", encoding="utf-8")
-        assert unit.run("p/a\n") == 0
-        assert unit.calls == ["mount /srv/a b\t"]
-
-    @pytest.mark.parametrize(
-        "line", ["{device} /srv/a ext4 _netdev", "#{device} /srv/a ext4 noauto", "/dev/x /srv/a e noauto"]
-    )
-    def test_what_is_not_its_to_mount_is_left(self, unit: Unit, line: str) -> None:
-        unit.map_by_hand("p/a")
-        text = line.format(device=unit.place / "devices/p/a")
-        (unit.place / "fstab").write_text(text + "\n", encoding="utf-8")
-        assert unit.run("p/a\n") == 0
-        assert unit.calls == []
-
-    def test_what_is_mounted_is_left(self, unit: Unit) -> None:
-        unit.map_by_hand("p/a")
-        device = unit.place / "devices/p/a"
-        (unit.place / "fstab").write_text(f"{device} /srv/a ext4 noauto\n", encoding="utf-8")
-        (unit.place / "mounts").write_text(f"28 1 8:1 / /mnt rw - ext4 {device} rw\n", encoding="utf-8")
-        assert unit.run("p/a\n") == 0
-        assert unit.calls == []
-
-    def test_a_mount_that_fails_is_told_and_tried_again(self, unit: Unit, capfd: pytest.CaptureFixture[str]) -> None:
-        unit.map_by_hand("p/a")
-        fstab = unit.place / "fstab"
-        fstab.write_text(f"{unit.place}/devices/p/a /srv/sick ext4 noauto\n", encoding="utf-8")
-        assert unit.run("p/a\n") == 1
-        said = capfd.readouterr().err
-        assert "mount: wrong fs type." in said
-        assert "Cannot mount p/a: mount has failed with 32" in said
-
-    @pytest.mark.parametrize(("mark", "runs"), [(MARK, 1), ("# another hook", 0)])
-    def test_only_a_hook_that_may_be_run_twice_is_run_again(self, unit: Unit, mark: str, runs: int) -> None:
-        unit.map_by_hand("p/a")
-        hook = unit.place / "hooks/p/a"
-        hook.parent.mkdir(parents=True)
-        hook.write_text(f'#!/bin/sh\n{mark}\necho "hook $*" >> "$PLACE/calls"\n', encoding="utf-8")
-        hook.chmod(0o755)
-        assert unit.run("p/a\n") == 0
-        assert unit.calls == [f"hook map {unit.place}/devices/p/a"] * runs
-
-
-def test_addresses_of_watchers_are_told_local_or_not(unit: Unit) -> None:
-    told = [
-        unit.module.is_local(address) for address in ("127.0.0.1:0/1", "v1:127.0.0.1:0/1", "192.0.2.1:0/1", "-", "")
-    ]
-    assert told == [True, True, False, False, False]
 
 
 def test_the_drop_in_runs_what_the_role_places() -> None:
