@@ -97,7 +97,9 @@ EXAMPLES = r"""
   cephclient.rbd.rbd_info:
     pool: vms
   register: vms
-  failed_when: vms.images | selectattr('parent') | selectattr('parent.in_trash') | list | length > 0
+  failed_when: >-
+    vms.images | selectattr('parent', 'defined') | selectattr('parent') | selectattr('parent.in_trash')
+    | list | length > 0
 """
 
 RETURN = r"""

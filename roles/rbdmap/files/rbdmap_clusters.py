@@ -26,7 +26,7 @@ except ImportError:
 # Seconds that a cluster has to answer.
 ANSWER = 15
 # Images that may time out, one by one, before the rest is left to the next attempt: of all of them in the one that the
-# boot waits for, and of each pool in those after it, so that none is left for ever.
+# boot waits for, and of each pool in those after it, so that no pool is left for ever because of another one.
 SILENCES_AT_BOOT = 2
 SILENCES = 8
 
