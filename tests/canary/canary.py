@@ -174,7 +174,7 @@ def _add_event(line: str) -> None:
 def watch() -> None:
     """Note each key that the kernel has recorded, and how many programs were started."""
     secrets = load()
-    execs, rest = _noted(), b""
+    (execs, _lost_by_then), rest = _noted(_count()), b""
     with (INSTANCE / "trace_pipe").open("rb", buffering=0) as pipe, SEEN.open("a", encoding="utf-8") as seen:
         while chunk := pipe.read(CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -183,6 +183,8 @@ def watch() -> None:
             if finds or lines:
                 seen.writelines(json.dumps({**find, "boot": _boot()}) + "\n" for find in finds)
                 seen.flush()
+                # The power may be cut at any time.
+                os.fsync(seen.fileno())
                 _note(execs)
 
 
@@ -194,17 +196,18 @@ def _event(line: bytes) -> str:
 def _note(execs: int) -> None:
     # Whole at any instant, since a search may read it.
     new = _count().with_suffix(".new")
-    new.write_text(str(execs))
+    new.write_text(f"{execs} {_lost()}", encoding="utf-8")
     new.replace(_count())
 
 
-def _noted() -> int:
-    """How many were started since the boot, by what a watcher before this one has noted."""
-    return int(_count().read_text(encoding="utf-8")) if _count().exists() else 0
+def _noted(count: Path) -> tuple[int, int]:
+    """How many programs were started in a boot, and how many events were lost, by what was noted last."""
+    execs, lost = count.read_text(encoding="utf-8").split() if count.exists() else (0, 0)
+    return int(execs), int(lost)
 
 
 def _count() -> Path:
-    return HOME / f"execs-{_boot()}"
+    return HOME / f"count-{_boot()}"
 
 
 def _boot() -> str:
@@ -212,7 +215,7 @@ def _boot() -> str:
 
 
 def _lost() -> int:
-    """How many events did not fit into the kernel's buffer."""
+    """How many events did not fit into the kernel's buffer, in this boot."""
     texts = [path.read_text(encoding="utf-8") for path in INSTANCE.glob("per_cpu/cpu*/stats")]
     lines = [line.split(":") for text in texts for line in text.splitlines()]
     return sum(int(number) for name, number in lines if name in ("overrun", "commit overrun", "dropped events"))
@@ -225,8 +228,10 @@ def search() -> dict[str, Any]:
     if SEEN.exists():
         rows = map(json.loads, SEEN.read_text(encoding="utf-8").splitlines())
         finds += [(row["secret"], f"started program: {row['event']}") for row in rows]
-    execs = sum(int(path.read_text(encoding="utf-8")) for path in HOME.glob("execs-*") if path.suffix != ".new")
-    return {"finds": sorted(set(finds)), "execs": execs, "lost": _lost()}
+    # What this boot has lost, the kernel knows better than the last note.
+    boots = {count: _noted(count) for count in HOME.glob("count-*") if count.suffix != ".new"}
+    lost = sum(noted[1] for count, noted in boots.items() if count != _count()) + _lost()
+    return {"finds": sorted(set(finds)), "execs": sum(noted[0] for noted in boots.values()), "lost": lost}
 
 
 def main(arguments: list[str]) -> None:

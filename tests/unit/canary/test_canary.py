@@ -139,6 +139,23 @@ class TestTheWatcher:
         canary.watch()
         assert canary.search()["execs"] == 6
 
+    def test_adds_what_was_noted_in_former_boots_to_what_the_kernel_says_of_this_one(
+        self, home: Path, recorded: Path
+    ) -> None:
+        (home / "count-other").write_text("5 2", encoding="utf-8")
+        canary.watch()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        assert {path.name for path in home.glob("count-*")} == {"count-other", f"count-{boot}"}
+        found = canary.search()
+        assert (found["execs"], found["lost"]) == (5 + 3, 2 + 3)
+        (recorded / "per_cpu/cpu0/stats").write_text("overrun: 7\n", encoding="utf-8")
+        assert canary.search()["lost"] == 2 + 7
+
+    def test_leaves_out_a_note_that_the_end_of_a_boot_has_cut_off(self, home: Path) -> None:
+        (home / "count-other.new").touch()
+        canary.watch()
+        assert canary.search()["execs"] == 3
+
     def test_hears_events_of_which_only_a_part_is_there_yet(self, recorded: Path) -> None:
         (recorded / "trace_pipe").unlink()
         os.mkfifo(recorded / "trace_pipe")
