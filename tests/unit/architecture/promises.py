@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 TABLE = "docs/docsite/rst/guide_promises.rst"
@@ -26,12 +26,11 @@ def promises_without_test(root: Path) -> list[str]:
     if not table.exists():
         return []
     files = [path for place in TESTS for path in sorted((root / place).rglob("*.py"))]
-    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    names = {path.name for path in files}
+    sources = {path: path.read_text(encoding="utf-8") for path in files}
     return [
         f"{TABLE}: {complaint}: {promise}"
         for promise, tests in _rows(table.read_text(encoding="utf-8"))
-        for complaint in _complaints(root, tests, names, source)
+        for complaint in _complaints(root, tests, sources)
     ]
 
 
@@ -44,10 +43,24 @@ def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
             yield row[0], _LITERAL.findall(row[_TESTED_BY]) if len(row) == _CELLS else []
 
 
-def _complaints(root: Path, tests: list[str], names: set[str], source: str) -> Iterator[str]:
+def _complaints(root: Path, tests: list[str], sources: Mapping[Path, str]) -> Iterator[str]:
     if not tests:
         yield "no test is named for"
     for test in tests:
-        defined = re.search(rf"^ *(?:def|class) {re.escape(test)}\b", source, re.MULTILINE)
-        if not (defined or test in names or any((root / start / test).exists() for start in STARTS)):
+        definitions = _definitions(test, sources)
+        if len(definitions) > 1:
+            yield f"the test {test} is in several files, named for"
+        elif not definitions and not _is_file(root, test, sources):
             yield f"the test {test} is nowhere, named for"
+
+
+def _definitions(test: str, sources: Mapping[Path, str]) -> list[Path]:
+    """Return where a test is defined, once for each time; after ``file.py::`` only the files of that name count."""
+    file, _colons, name = test.rpartition("::")
+    defined = re.compile(rf"^ *(?:def|class) {re.escape(name)}(?!\w)", re.MULTILINE)
+    found = [path for path, source in sources.items() for _match in defined.finditer(source)]
+    return sorted({path for path in found if f"/{path.as_posix()}".endswith(f"/{file}")}) if file else found
+
+
+def _is_file(root: Path, test: str, sources: Mapping[Path, str]) -> bool:
+    return any(path.name == test for path in sources) or any((root / start / test).exists() for start in STARTS)

@@ -55,7 +55,15 @@ def _role(specs: str, defaults: str) -> dict[str, str]:
 def _promises(tests: str, *files: str, promise: str = "It is kept,\n       always") -> dict[str, str]:
     rows = PROMISE.format(promise="Promise", tests="Test") + PROMISE.format(promise=promise, tests=tests)
     source = "class TestA:\n    def test_b(self) -> None:\n        pass\n"
-    return {promises.TABLE: f"   :header-rows: 1\n\n{rows}", "tests/unit/test_a.py": source, **dict.fromkeys(files, "")}
+    twice = "class TestTwice:\n    pass\n"
+    named = {
+        "tests/unit/test_a.py": source,
+        "tests/unit/test_one.py": twice,
+        "tests/unit/two/test_two.py": twice,
+        "extensions/molecule/faults/tests/two/test_two.py": twice,
+        "tests/unit/test_same.py": "class TestC:\n    def test_d():\n        pass\n    def test_d():\n        pass\n",
+    }
+    return {promises.TABLE: f"   :header-rows: 1\n\n{rows}", **named, **dict.fromkeys(files, "")}
 
 
 @pytest.mark.parametrize(
@@ -119,6 +127,15 @@ def _promises(tests: str, *files: str, promise: str = "It is kept,\n       alway
         (promises.promises_without_test, _promises("``TestA``,\n       ``test_c``")),
         (promises.promises_without_test, _promises("``test_``")),
         (promises.promises_without_test, _promises("``tests/a``", "tests/unit/a/test_c.py")),
+        (promises.promises_without_test, _promises("``TestTwice``")),
+        (promises.promises_without_test, _promises("``test_d``")),
+        (promises.promises_without_test, _promises("``test_a.py::TestTwice``")),
+        (promises.promises_without_test, _promises("``one.py::TestTwice``")),
+        (promises.promises_without_test, _promises("``test_one.py::TestTw``")),
+        (promises.promises_without_test, _promises("``test_two.py::TestTwice``")),
+        (promises.promises_without_test, _promises("``test_none.py::TestTwice``")),
+        (promises.promises_without_test, _promises("``test_a.py::``")),
+        (promises.promises_without_test, _promises("``test_b.py::TestB``", "tests/unit/test_b.py")),
     ],
 )
 def test_violation_is_found(rule: Rule, files: dict[str, str], tmp_path: Path) -> None:
@@ -154,7 +171,20 @@ def test_violation_is_found(rule: Rule, files: dict[str, str], tmp_path: Path) -
         (metadata.role_default_differences, _role("a: {default: [1]}, b: {required: true}", "a: [1]")),
         (promises.promises_without_test, _promises("``TestA``,\n       ``test_b``, ``test_a.py``, ``tests/unit``")),
         (promises.promises_without_test, _promises("``a.yml``", "extensions/molecule/faults/a.yml")),
+        (promises.promises_without_test, _promises("``test_one.py::TestTwice``, ``test_a.py::test_b``")),
+        (promises.promises_without_test, _promises("``unit/two/test_two.py::TestTwice``")),
+        (promises.promises_without_test, _promises("``test_same.py::test_d``")),
     ],
 )
 def test_innocent_is_left_alone(rule: Rule, files: dict[str, str], tmp_path: Path) -> None:
     assert rule(_tree(tmp_path, files)) == []
+
+
+def test_the_complaint_tells_a_test_that_is_in_several_files_from_one_that_is_nowhere(tmp_path: Path) -> None:
+    tests = "``TestTwice``, ``test_two.py::TestTwice``, ``test_c``"
+    found = promises.promises_without_test(_tree(tmp_path, _promises(tests)))
+    assert [complaint.removeprefix(f"{promises.TABLE}: the test ") for complaint in found] == [
+        "TestTwice is in several files, named for: It is kept, always",
+        "test_two.py::TestTwice is in several files, named for: It is kept, always",
+        "test_c is nowhere, named for: It is kept, always",
+    ]

@@ -81,6 +81,12 @@ def test_more_than_one_line_for_an_image_is_told(rbdmap: str, numbers: str) -> N
     assert causes(host(rbdmap)) == [f"rbdmap has more lines for it ({numbers})"]
 
 
+def test_a_repeated_line_is_a_row_that_names_both_and_that_a_run_mends() -> None:
+    (found,) = rows(host("rbd/app id=admin,keyring=/k\n# mine\nrbd/app id=admin,keyring=/k\n"))
+    assert (found.kind, found.expected, found.actual, found.repair) == ("rbdmap_line_repeated", "1", "2", "run")
+    assert found.cause == "rbdmap has more lines for it (line 1, and 3)"
+
+
 @pytest.mark.parametrize("rbdmap", [RBDMAP.rstrip("\n"), "rbd/app id=admin,options='#'\n"])
 def test_a_line_that_rbdmap_does_not_read_is_told(rbdmap: str) -> None:
     (found,) = [row for row in rows(host(rbdmap)) if row.kind.startswith("rbdmap")]

@@ -17,6 +17,12 @@ CODE = "".join(
     for path in (ROOT / "plugins" / "module_utils").glob(pattern)
     if path.name != "_drift_row.py"
 )
+TESTS = "".join(
+    path.read_text(encoding="utf-8")
+    for pattern in ("test_drift*.py", "test_map_info*.py")
+    for path in (ROOT / "tests" / "unit").rglob(pattern)
+    if path.name != "test_drift_row.py"
+)
 
 
 def test_the_guide_has_each_kind_with_its_repair() -> None:
@@ -29,6 +35,10 @@ def test_the_guide_explains_each_repair() -> None:
 
 def test_each_kind_is_found_by_something() -> None:
     assert {kind for kind in KINDS if f'"{kind}"' not in CODE} == set()
+
+
+def test_each_kind_is_named_by_a_test() -> None:
+    assert {kind for kind in KINDS if f'"{kind}"' not in TESTS} == set()
 
 
 def test_what_nobody_has_declared_no_run_mends() -> None:
