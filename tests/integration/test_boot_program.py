@@ -4,29 +4,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
+from loopback.conf import ADDRESS
 from loopback.holder import holding
 from loopback.site import CHECKOUT
+
+# Seconds that a cluster has to answer here, and by how much more a busy machine may make of them.
+ANSWER = 2
+MORE = 5
+# So soon comes an answer for which nobody was asked.
+AT_ONCE = 1
+PROGRAM = str(CHECKOUT / "roles/rbdmap/files")
+
 
 _ASK = """
 import sys
 place, spec, *words = args
 sys.path.insert(0, place)
 import rbdmap_clusters
-use = rbdmap_clusters.Clusters().use(spec, words)
+use = rbdmap_clusters.Clusters(at_boot=True).use(spec, words)
 result = [use.watchers, use.owners, use.locking]
+assert use.cluster == cluster.get_fsid()
+"""
+# How each image ends, in which words, and after how many seconds. Threads that hang would keep Python from ending.
+_ASK_IN_TURN = """
+import os, time
+place, at_boot, answer, asked = args
+sys.path.insert(0, place)
+import rbdmap_clusters
+rbdmap_clusters.ANSWER, rbdmap_clusters.SILENCES = int(answer), 1
+clusters = rbdmap_clusters.Clusters(at_boot=json.loads(at_boot))
+told = []
+for spec, words in json.loads(asked):
+    begin = time.monotonic()
+    try:
+        clusters.use(spec, words)
+        end = ["answered", ""]
+    except rbdmap_clusters.Silent as error:
+        end = [type(error).__name__, str(error)]
+    told.append([*end, time.monotonic() - begin])
+print(json.dumps(told), flush=True)
+os._exit(0)
 """
 
 
 @pytest.fixture
 def ask(cluster: LoopbackCluster) -> Callable[[str], Any]:
     """Watchers, owners of the lock and whether there are locks, with the words of a line of rbdmap."""
-    words = ["--id", "admin", "--keyring", str(cluster.admin_keyring), "--conf", str(cluster.conf)]
-    return lambda spec: cluster.python(_ASK, str(CHECKOUT / "roles/rbdmap/files"), spec, *words)
+    return lambda spec: cluster.python(_ASK, PROGRAM, spec, *words_of(cluster, cluster.conf))
+
+
+def words_of(cluster: LoopbackCluster, conf: Path) -> list[str]:
+    return ["--id", "admin", "--keyring", str(cluster.admin_keyring), "--conf", str(conf)]
+
+
+def in_turn(cluster: LoopbackCluster, images: list[tuple[str, Path]], *, at_boot: bool) -> list[tuple[str, str, float]]:
+    """How it ends for each image with the conf of its line, one after the other; with one silence of a pool allowed."""
+    asked = json.dumps([[spec, words_of(cluster, conf)] for spec, conf in images])
+    told = cluster.python(_ASK_IN_TURN, PROGRAM, json.dumps(at_boot), str(ANSWER), asked)
+    return [tuple(end) for end in told]
 
 
 def test_an_image_that_nobody_uses(cluster: LoopbackCluster, namespace: str, ask: Callable[[str], Any]) -> None:
@@ -61,5 +105,62 @@ def test_who_may_only_read_may_ask(cluster: LoopbackCluster, namespace: str) -> 
     cluster.rbd("create", "--size", "8M", f"{namespace}/data")
     keyring = cluster.user("reader", mon="profile rbd", osd="profile rbd-read-only")
     words = ["--id", "reader", "--keyring", str(keyring), "--conf", str(cluster.conf)]
-    found = cluster.python(_ASK, str(CHECKOUT / "roles/rbdmap/files"), f"{namespace}/data", *words)
+    found = cluster.python(_ASK, PROGRAM, f"{namespace}/data", *words)
     assert found == [[], [], True]
+
+
+class TestSilence:
+    """Of OSDs that are away, and of monitors."""
+
+    def test_at_boot_two_images_are_waited_for_and_the_rest_is_left(
+        self, cluster: LoopbackCluster, namespace: str
+    ) -> None:
+        images = made(cluster, f"{namespace}/a", f"{namespace}/b", f"{namespace}/c")
+        with cluster.paused("osd"):
+            ends = in_turn(cluster, images, at_boot=True)
+        assert [kind for kind, _text, _took in ends] == ["Silent", "Silent", "Unasked"]
+        assert {text for _kind, text, _took in ends[:2]} == {f"no OSD has answered within {ANSWER} seconds"}
+        assert ends[2][1].startswith("2 images have not answered")
+        assert ends[2][2] < AT_ONCE
+        assert sum(took for _kind, _text, took in ends) < 2 * ANSWER + MORE
+
+    def test_after_the_boot_a_pool_that_is_silent_keeps_no_other_from_being_asked(
+        self, cluster: LoopbackCluster, namespace: str, pool: str
+    ) -> None:
+        images = made(cluster, f"{namespace}/a", f"{namespace}/b", f"{pool}/a", f"{pool}/b")
+        with cluster.paused("osd"):
+            ends = in_turn(cluster, images, at_boot=False)
+        assert [kind for kind, _text, _took in ends] == ["Silent", "Unasked"] * 2
+        assert ends[2][1] == f"no OSD has answered within {ANSWER} seconds"
+        assert ends[2][2] > ANSWER - AT_ONCE
+        assert max(ends[1][2], ends[3][2]) < AT_ONCE
+
+    def test_monitors_that_are_away_are_waited_for_once_and_another_cluster_is_asked(
+        self, cluster: LoopbackCluster, namespace: str, nowhere: Path
+    ) -> None:
+        images = made(cluster, f"{namespace}/a", f"{namespace}/b")
+        away = [(spec, nowhere) for spec, _conf in images]
+        ends = in_turn(cluster, [*away, *images], at_boot=True)
+        assert [kind for kind, _text, _took in ends] == ["Silent", "Silent", "answered", "answered"]
+        assert {text for _kind, text, _took in ends[:2]} == {f"no monitor has answered within {ANSWER} seconds"}
+        assert ANSWER - AT_ONCE < ends[0][2] < ANSWER + MORE
+        assert ends[1][2] < AT_ONCE
+
+    @pytest.fixture
+    def nowhere(self, cluster: LoopbackCluster, tmp_path: Path) -> Iterator[Path]:
+        """The conf of a cluster at whose address nobody answers, and nobody else begins to."""
+        conf = tmp_path / "ceph.conf"
+        with socket.socket() as taken:
+            taken.bind((ADDRESS, 0))
+            address = f"mon_host = [v2:{ADDRESS}:{taken.getsockname()[1]}]"
+            text, changed = re.subn(r"(?m)^mon_host *=.*$", address, cluster.conf.read_text(encoding="utf-8"))
+            assert changed == 1
+            conf.write_text(text, encoding="utf-8")
+            yield conf
+
+
+def made(cluster: LoopbackCluster, *images: str) -> list[tuple[str, Path]]:
+    """New images, each with the conf of the cluster."""
+    for image in images:
+        cluster.rbd("create", "--size", "8M", image)
+    return [(image, cluster.conf) for image in images]
