@@ -167,7 +167,8 @@ def _plan_mapped(index: int, request: MapRequest, current: MapCurrent, check_mod
         )
     if request.writes:
         _refuse_renamed_own(what, current)
-        require_writable(what, request.spec, current.use or ImageUse(), request.entry.shared)
+        use = current.use or ImageUse(current.facts.watchers)
+        require_writable(what, request.spec, use, request.entry.shared)
     disabled = _features_to_disable(what, request, current.facts, current.supported)
     first = [DisableFeatures(index, request.name, request.spec, current.facts.features, disabled)] if disabled else []
     return [*first, MapImage(index, request.name, request.entry, current.fsid, current.facts, alone)]

@@ -240,7 +240,6 @@ class TestMap:
         assert locked == {"rbd/app": True, "rbd/other": False}
         assert not is_locked("rbd/app")
 
-
     def test_where_nothing_can_be_locked_nothing_is_begun(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
