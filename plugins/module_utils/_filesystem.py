@@ -20,6 +20,12 @@ FSTYPES = ("ext4", "xfs", "btrfs")
 # What an image holds in which nothing but written extents can be told apart.
 DATA = "data"
 
+# Why what looks whole to blkid is not.
+_UNFINISHED = {
+    "xfs": "it is marked as not finished: mkfs.xfs was interrupted, or is running now",
+    "crypto_LUKS": "it has no key slot: luksFormat was interrupted or is running now, or its keys were erased",
+}
+
 
 @dataclass(frozen=True)
 class FilesystemRequest:
@@ -71,6 +77,8 @@ class Content:
     :ivar ends_zero: both ends of the device could be read and are zero.
     :ivar partitions: the devices that the kernel has made for its partitions.
     :ivar held: something on this host has claimed the device or a partition of it: a mount, device-mapper, swap.
+    :ivar unfinished: it is of the wanted type, but was never finished, and is of no use: no kernel mounts such an xfs,
+        and no key opens such a LUKS header.
     """
 
     fstype: str | None = None
@@ -78,6 +86,11 @@ class Content:
     ends_zero: bool = False
     partitions: tuple[str, ...] = ()
     held: bool = False
+    unfinished: bool = False
+
+    def is_whole(self, fstype: str) -> bool:
+        """Whether it is of that type without a doubt, and finished."""
+        return self.fstype == fstype and not self.unfinished
 
 
 @dataclass(frozen=True)
@@ -159,7 +172,7 @@ def plan_filesystem(
     make = MakeFilesystem(index, request.name, request, current.device, current.found)
     if current.content is None or current.device is None:
         return _plan_unmapped(what, make, current, check_mode)
-    if current.content.fstype == request.fstype:
+    if current.content.is_whole(request.fstype):
         return []
     if current.found:
         _require_consent(what, request, current)
@@ -191,6 +204,8 @@ def _require_consent(what: str, request: FilesystemRequest, current: FilesystemC
 
 def _detail_of(request: FilesystemRequest, current: FilesystemCurrent) -> str:
     signatures = current.content.signatures if current.content else ()
+    if current.content and current.content.unfinished and request.fstype in _UNFINISHED:
+        return f" ({_UNFINISHED[request.fstype]})"
     if any(signature.kind == request.fstype for signature in signatures):
         return " (which is damaged, or not the only one)"
     if not signatures and current.written is not None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -37,6 +38,7 @@ class ContentReader:
         self._devices = ports.devices
         self._luks = ports.luks
         self._warnings = warnings
+        self._size_deadline: float | None = None
 
     def mapping(self, spec: ImageSpec, devices: tuple[KrbdDevice, ...]) -> KrbdDevice | None:
         """The image's one mapping, of its own cluster alone."""
@@ -71,7 +73,7 @@ class ContentReader:
             return self._ask(request.spec, device, None)
         content = self._devices.content(place.path, request.fstype, self._timeout)
         opened = device.opened if request.encrypted else None
-        if content.fstype == request.fstype or (content.signatures and not request.overwrite):
+        if content.is_whole(request.fstype) or (content.signatures and not request.overwrite):
             return FilesystemCurrent(None, None, device, content, opened)
         return self._ask(request.spec, device, content, opened)
 
@@ -81,17 +83,24 @@ class ContentReader:
         opened = device.opened if request.encrypted else None
         if opened is None:
             return size
-        return size - self._luks.offset(opened.name) if self._check_mode else opened.size
+        return size - self._luks.offset(opened.name, self._timeout) if self._check_mode else opened.size
 
     def require_room(self, what: str, spec: ImageSpec) -> None:
         """Refuse to write to a full cluster: the kernel would wait until there is room again."""
         self._session.require_room(what, spec)
 
     def with_size(self, request: FilesystemRequest, device: KrbdDevice) -> KrbdDevice:
-        """The device, once it has learned the size that the image is declared to have."""
+        """The device, once it has learned the size that the image is declared to have.
+
+        All images together are waited for as long as one: whatever is to tell the kernel has told it for all of them
+        by then. Later ones are still looked at once.
+        """
         if request.size is None or device.size >= request.size or self._check_mode:
             return device
-        size = self._devices.await_size(device.path, request.size, self._timeout)
+        now = time.monotonic()
+        if self._size_deadline is None:
+            self._size_deadline = now + self._timeout
+        size = self._devices.await_size(device.path, request.size, max(self._size_deadline - now, 0))
         if size < request.size:
             raise RbdError(
                 f"use {request.spec} with {format_size(request.size)}",
@@ -132,7 +141,7 @@ class ContentReader:
             # A kernel that mapped the image before it had an object map does not keep that.
             map_kept = device is None or bool(device.features & OBJECT_MAP)
             # The header of an encrypted image is not part of what its file system would overwrite.
-            start = self._luks.offset(opened.name) if opened else 0
+            start = self._luks.offset(opened.name, self._timeout) if opened else 0
             written = self._session.first_written(spec, map_kept, start) if facts else None
         except ClusterUnprepared as error:
             self._warnings.excuse_unprepared(error)

@@ -22,6 +22,7 @@ from .._mountinfo import Mount
 from .._size import parse_size
 from .._system import cluster
 from . import _ports
+from ._answer import require_answer, require_room
 from ._own import of_own_cluster
 from ._warnings import Warnings
 from .content import ContentReader
@@ -50,6 +51,7 @@ class LuksOperation:
         self._module = module
         self._session = session
         self._options = options
+        self._timeout = _module.connection_of(module.params).timeout
         self._kernel = ports.kernel
         self._mounts = ports.mounts
         self._files = ports.files
@@ -60,7 +62,7 @@ class LuksOperation:
         self._reader = ContentReader(module, session, ports, self._warnings)
 
     def plan(self) -> _plan.Plan:
-        """Look at each key file, hook and device; ask the cluster only about images that are not encrypted yet."""
+        """Look at each key file, hook and device, the latter only while the cluster answers."""
         self._requests = _plan.parse_items(self._module.params, "images", self._options, _parse)
         devices, table = self._kernel.devices(), self._mounts.table()
 
@@ -106,7 +108,7 @@ class LuksOperation:
     ) -> _luks.LuksCurrent:
         hook = self._text_file(hook_path(request.spec))
         if request.state not in _luks.KEPT:
-            own = self._opened(request.spec, devices)
+            own = self._opened(request, devices)
             return _luks.LuksCurrent(_luks.TextFile(), hook, devices=own, mounts=table)
         key = self._text_file(request.key_file)
         self._warnings.add(filter(None, [_luks.exposure(request, key)]))
@@ -116,26 +118,33 @@ class LuksOperation:
             return _luks.LuksCurrent(key, hook)
         self._need_bindings()
         device = self._reader.mapping(request.spec, devices)
+        if device is not None:
+            require_answer(self._session, f"keep {request.name} {request.state}", request.spec)
         crypt = device.opened if device else None
-        offset = self._luks.offset(crypt.name) if crypt else None
+        offset = self._luks.offset(crypt.name, self._timeout) if crypt else None
         return _luks.LuksCurrent(key, hook, self._reader.read(request.format, device), offset)
 
     def _text_file(self, path: str) -> _luks.TextFile:
         text = self._files.read(path)
         return _luks.TextFile() if text is None else _luks.TextFile(text, self._files.look(path).ownership)
 
-    def _opened(self, spec: ImageSpec, devices: tuple[KrbdDevice, ...]) -> tuple[KrbdDevice, ...]:
-        """The image's mappings that are open, of its own cluster alone."""
+    def _opened(self, request: _luks.LuksRequest, devices: tuple[KrbdDevice, ...]) -> tuple[KrbdDevice, ...]:
+        """The image's mappings that are open, of its own cluster alone, which answers and takes what they write."""
+        spec, what = request.spec, f"close {request.spec}"
         named = tuple(device for device in mapped_as(devices, spec) if device.opened)
         if not named:
             return ()
         self._need_bindings()
-        return of_own_cluster(named, self._session, self._warnings)
+        own = of_own_cluster(named, self._session, self._warnings)
+        if own:
+            require_answer(self._session, what, spec)
+            require_room(self._session, what, spec, own, self._warnings)
+        return own
 
     def _try_key(self, request: _luks.LuksRequest, current: _luks.LuksCurrent) -> None:
         """Before anything is changed for an encrypted image: a key that does not open it is of no use."""
         image = current.image
-        if image is None or image.device is None or image.content is None or image.content.fstype != _luks.LUKS:
+        if image is None or image.device is None or image.content is None or not image.content.is_whole(_luks.LUKS):
             return
         if current.key.text is not None:
             self._luks.try_key(image.device.path, request.key_file, None)
@@ -160,22 +169,28 @@ class LuksOperation:
             self._luks.format(path, action.key_file, action.request.mkfs_options)
 
     def _open(self, action: _luks.OpenCrypt) -> None:
-        device = self._still(action)
+        device = self._still(action, f"open {action.subject}")
         self._luks.open(device.path, crypt_name(action.spec), action.key_file, device.read_only)
 
     def _resize(self, action: _luks.ResizeCrypt) -> None:
-        self._still(action)
+        self._still(action, f"resize {crypt_path(action.spec)}")
         self._luks.resize(crypt_name(action.spec), action.key_file)
 
     def _close(self, action: _luks.CloseCrypt) -> None:
-        self._still(action)
-        self._luks.close(crypt_name(action.spec))
+        self._still(action, f"close {action.subject}")
+        self._luks.close(crypt_name(action.spec), self._timeout)
 
-    def _still(self, action: _luks.CryptAction) -> KrbdDevice:
-        """The device below, which must be the one that was planned for; it may have grown since."""
+    def _still(self, action: _luks.CryptAction, what: str) -> KrbdDevice:
+        """The device below, which must be the one that was planned for, in a cluster that answers.
+
+        It may have grown since. To try keys takes seconds for each image: time enough for a cluster to fall silent.
+
+        :param what: what shall be done, as for :class:`RbdError`.
+        """
         device = action.device
         if device is None or device not in [replace(now, size=device.size) for now in self._kernel.devices()]:
             raise RbdError(f"use {action.subject}", "its mapping has changed in the meantime", "Run again.")
+        require_answer(self._session, what, action.spec)
         return device
 
 

@@ -8,16 +8,18 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from .._crypt_device import CryptDevice
-from .._errors import ClusterSilent, RbdError, TimedOut
+from .._errors import RbdError
 from .._filesystem import Content, Signature
 from .._krbd_device import KrbdDevice
 from .command import CommandRunner, Completed
+from .device_program import ask
 
 # How much of each end must be zero in a blank device: room for every superblock, GPT and RAID header.
 END_BYTES = 1 << 20
@@ -35,7 +37,10 @@ _DIFFERENT = 1
 
 _SIZE_POLL = 0.1
 
-_ADVICE = "Look at the kernel log (dmesg), and at the cluster's health (ceph -s)."
+# xfs_dsb.sb_inprogress: mkfs.xfs clears this byte last, and the kernel mounts nothing in which it is set.
+_XFS_INPROGRESS = 126
+# What cryptsetup luksDump shows of a LUKS2 header without any key slot: the next heading follows at once.
+_NO_KEY_SLOT = re.compile(r"^Keyslots:\n(?=\S|\Z)", re.MULTILINE)
 
 
 class BlockDevices(Protocol):
@@ -80,7 +85,8 @@ class HostBlockDevices:
 
     def content(self, device: str, fstype: str, timeout: float) -> Content:
         found = self._blkid(device, timeout)
-        if found == fstype:
+        unfinished = found == fstype and self._is_unfinished(device, fstype, timeout)
+        if found == fstype and not unfinished:
             return Content(fstype=found)
         self._flush(device, timeout)
         return Content(
@@ -89,6 +95,7 @@ class HostBlockDevices:
             ends_zero=self._ends_are_zero(device, timeout),
             partitions=_partitions(device),
             held=_is_held(device),
+            unfinished=unfinished,
         )
 
     @contextlib.contextmanager
@@ -126,6 +133,18 @@ class HostBlockDevices:
         done = self._look(f"read what is on {device}", argv, timeout, ends=(0, _NOTHING, _AMBIVALENT))
         return done.stdout.strip() or None
 
+    def _is_unfinished(self, device: str, fstype: str, timeout: float) -> bool:
+        """Whether its program has not come to the end; blkid looks at the beginning of a superblock only."""
+        if fstype == "xfs":
+            mark = ["--bytes=1", f"--ignore-initial={_XFS_INPROGRESS}:0"]
+            argv = ["cmp", "--silent", *mark, device, "/dev/zero"]
+            return self._look(f"read {device}", argv, timeout, ends=(0, _DIFFERENT)).rc == _DIFFERENT
+        if fstype == "crypto_LUKS":
+            said = self._look(f"read the LUKS header of {device}", ["cryptsetup", "luksDump", device], timeout).stdout
+            # What is open is not to be taken for useless: its data are there for as long as it stays so.
+            return _NO_KEY_SLOT.search(said) is not None and not _is_held(device)
+        return False
+
     def _flush(self, device: str, timeout: float) -> None:
         """Write back what is in the page cache: librbd is going to be asked, and knows nothing of that."""
         self._look(f"write back what is cached of {device}", ["sync", device], timeout)
@@ -147,18 +166,7 @@ class HostBlockDevices:
         return size > 0
 
     def _look(self, what: str, argv: Sequence[str], timeout: float, ends: tuple[int, ...] = (0,)) -> Completed:
-        """Run a program on the device: a process of its own, since the kernel waits for a cluster as long as it takes.
-
-        :param ends: exit codes that are an answer.
-        """
-        try:
-            done = self._commands.run(argv, timeout)
-        except TimedOut as error:
-            cause = f"{argv[0]} had no answer within {timeout:g} seconds"
-            raise ClusterSilent(what, cause, f"{_ADVICE} Then run again.") from error
-        if done.rc not in ends:
-            raise RbdError(what, done.complaint, _ADVICE)
-        return done
+        return ask(self._commands, what, argv, timeout, ends)
 
 
 def _size(device: str) -> int:

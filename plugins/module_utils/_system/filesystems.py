@@ -11,6 +11,7 @@ from typing import Protocol
 from .._errors import RbdError
 from .._superblock import SUPERBLOCK_BYTES, Geometry, geometry_of
 from .command import CommandRunner
+from .device_program import ask
 
 # A large ext4 takes its time.
 GROW_TIMEOUT = 600.0
@@ -73,13 +74,13 @@ class HostFileSystems:
             "xfs": ["xfs_growfs", "-D", str(blocks), path],
             "btrfs": ["btrfs", "filesystem", "resize", f"{geometry.member}:{blocks * geometry.block_size}", path],
         }
-        self._say(f"grow the {fstype} at {path}", argv[fstype], GROW_TIMEOUT)
-
-    def _say(self, what: str, argv: list[str], timeout: float) -> str:
-        done = self._commands.run(argv, timeout)
+        what = f"grow the {fstype} at {path}"
+        done = self._commands.run(argv[fstype], GROW_TIMEOUT)
         if done.rc != 0:
             raise RbdError(what, done.complaint, "Look at the kernel log (dmesg).")
-        return done.stdout
+
+    def _say(self, what: str, argv: list[str], timeout: float) -> str:
+        return ask(self._commands, what, argv, timeout).stdout
 
 
 def _number(what: str, pattern: str, said: str) -> int:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from .._errors import RbdError
 from .command import CommandRunner, Completed
+from .device_program import ask, in_time
 
 # To try a key takes seconds on purpose, and more on a slow machine. A format tries how many rounds this host can do.
 TIMEOUT = 300.0
@@ -34,6 +35,7 @@ class Luks(Protocol):
         """Make sure that a key opens the device.
 
         :param key: that key, or None for the one in the key file.
+        :raises ClusterSilent: it took too long, so that no further image is to be tried.
         """
 
     def open(self, device: str, name: str, key_file: str, read_only: bool) -> None:
@@ -42,11 +44,17 @@ class Luks(Protocol):
     def resize(self, name: str, key_file: str) -> None:
         """Give an opened device all the room that there is below it."""
 
-    def close(self, name: str) -> None:
-        """Close an opened device that nothing uses."""
+    def close(self, name: str, timeout: float) -> None:
+        """Close an opened device that nothing uses.
 
-    def offset(self, name: str) -> int:
-        """The bytes of the device below before the data of the opened one."""
+        :param timeout: seconds that it may take.
+        """
+
+    def offset(self, name: str, timeout: float) -> int:
+        """The bytes of the device below before the data of the opened one.
+
+        :param timeout: seconds that it may take: the header is read from the device below.
+        """
 
 
 class HostLuks:
@@ -56,17 +64,21 @@ class HostLuks:
         self._commands = commands
 
     def format(self, device: str, key_file: str, options: Sequence[str]) -> None:
-        argv = ["luksFormat", "--batch-mode", "--type", "luks2", *options, "--key-file", key_file, device]
-        self._run(f"encrypt {device}", argv, "Check format_options, and the kernel log (dmesg).")
+        argv = ["cryptsetup", "luksFormat", "--batch-mode", "--type", "luks2", *options, "--key-file", key_file, device]
+        done = self._commands.run(argv, TIMEOUT)
+        if done.rc != 0:
+            raise RbdError(f"encrypt {device}", done.complaint, "Check format_options, and the kernel log (dmesg).")
 
     def try_key(self, device: str, key_file: str, key: str | None) -> None:
         what = f"open {device}"
         argv = ["cryptsetup", "open", "--test-passphrase", "--type", "luks", "--key-file"]
         if key is None:
-            _refuse(what, self._commands.run([*argv, key_file, device], TIMEOUT), f"the key in {key_file}")
+            with in_time(what, argv[0], TIMEOUT):
+                done = self._commands.run([*argv, key_file, device], TIMEOUT)
+            _refuse(what, done, f"the key in {key_file}")
             return
         said: list[str] = []
-        with _in_memory(key) as descriptor:
+        with _in_memory(key) as descriptor, in_time(what, argv[0], TIMEOUT):
             given = [*argv, f"/dev/fd/{descriptor}", device]
             _refuse(what, self._commands.follow(given, said.append, TIMEOUT, [descriptor]), "the key that is given")
 
@@ -80,22 +92,17 @@ class HostLuks:
         argv = ["cryptsetup", "resize", "--batch-mode", "--key-file", key_file, name]
         _refuse(f"resize {name}", self._commands.run(argv, TIMEOUT), f"the key in {key_file}")
 
-    def close(self, name: str) -> None:
+    def close(self, name: str, timeout: float) -> None:
         advice = f"Unmount it first; see what uses it with lsblk and fuser -vm /dev/mapper/{name}."
-        self._run(f"close {name}", ["close", name], advice)
+        ask(self._commands, f"close {name}", ["cryptsetup", "close", name], timeout, advice=advice)
 
-    def offset(self, name: str) -> int:
-        done = self._run(f"look at {name}", ["status", name], "Look at it with dmsetup info.")
+    def offset(self, name: str, timeout: float) -> int:
+        argv, advice = ["cryptsetup", "status", name], "Look at it with dmsetup info."
+        done = ask(self._commands, f"look at {name}", argv, timeout, advice=advice)
         found = _OFFSET.search(done.stdout)
         if found is None:
             raise RbdError(f"look at {name}", "cryptsetup does not tell where its data begin", "Report its version.")
         return int(found.group(1)) * _SECTOR
-
-    def _run(self, what: str, argv: Sequence[str], advice: str) -> Completed:
-        done = self._commands.run(["cryptsetup", *argv], TIMEOUT)
-        if done.rc != 0:
-            raise RbdError(what, done.complaint, advice)
-        return done
 
 
 def _refuse(what: str, done: Completed, key: str) -> None:

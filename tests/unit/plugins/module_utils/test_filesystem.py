@@ -57,7 +57,9 @@ contents = st.none() | st.builds(
     st.booleans(),
     st.sampled_from([(), ("/dev/rbd0p1",)]),
     st.booleans(),
-)
+    st.booleans(),
+    # Only what has a type can be an unfinished one.
+).map(lambda found: replace(found, unfinished=found.unfinished and found.fstype is not None))
 currents = st.builds(
     FilesystemCurrent,
     st.none() | support.image_facts,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,11 +22,15 @@ class FakeDevices:
     """What is on each device.
 
     :ivar sizes: of devices that have grown since they were mapped, once they were waited for.
+    :ivar patience: whether a wait takes all the time that it is given.
+    :ivar waits: the seconds that each wait for a size was given.
     :ivar open: the devices that are held open.
     """
 
     contents: dict[str, Content] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    patience: bool = False
+    waits: list[float] = field(default_factory=list)
     made: list[tuple[str, ...]] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
@@ -45,15 +50,18 @@ class FakeDevices:
         self.open.remove(device.path)
 
     def await_size(self, device: str, size: int, timeout: float) -> int:
-        assert timeout > 0
+        assert timeout >= 0
         self.log.append(f"await_size {device} {size}")
+        self.waits.append(timeout)
+        if self.patience:
+            time.sleep(timeout)
         return self.sizes.get(device, 0)
 
     def erase(self, device: str, timeout: float) -> None:
         assert timeout > 0
         assert self.open == [device]
         self.log.append(f"erase {device}")
-        self.contents[device] = replace(self.contents[device], fstype=None, signatures=())
+        self.contents[device] = replace(self.contents[device], fstype=None, signatures=(), unfinished=False)
 
     def mkfs(self, device: str, fstype: str, options: Sequence[str], blank: bool) -> None:
         assert self.open == [device]

@@ -22,6 +22,8 @@ class FakeLuks:
     """What opens each device, and what is opened.
 
     :ivar keys: the key of each encrypted device.
+    :ivar looked: the seconds that each look at an opened device was given.
+    :ivar silence: the answer to such a look.
     """
 
     kernel: FakeKernel
@@ -29,6 +31,8 @@ class FakeLuks:
     files: FakeFiles
     keys: dict[str, str] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    looked: list[float] = field(default_factory=list)
+    silence: RbdError | None = None
 
     def format(self, device: str, key_file: str, options: Sequence[str]) -> None:
         assert self.devices.open == [device], "it must be held while it is written to"
@@ -54,12 +58,17 @@ class FakeLuks:
         self.try_key(below.path, key_file, None)
         self._put(below, tuple(replace(crypt, size=below.size - OFFSET) for crypt in below.crypts))
 
-    def close(self, name: str) -> None:
+    def close(self, name: str, timeout: float) -> None:
+        assert timeout > 0
         self.log.append(f"close {name}")
         self._put(self._under(name), ())
 
-    def offset(self, name: str) -> int:
+    def offset(self, name: str, timeout: float) -> int:
+        assert timeout > 0
         assert self._under(name)
+        self.looked.append(timeout)
+        if self.silence is not None:
+            raise self.silence
         return OFFSET
 
     def _below(self, path: str) -> KrbdDevice:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._crypt_device import CryptDevice
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterSilent
 from ansible_collections.cephclient.rbd.plugins.module_utils._filesystem import Content, Signature
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Extent
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.filesystem import FilesystemOperation
@@ -18,6 +19,7 @@ from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operatio
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.running import ritual, run
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.test_filesystem import (
+    NOTHING,
     options as all_options,
 )
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import device, facts
@@ -95,6 +97,23 @@ def test_it_grows_to_what_is_opened(host: FakeHost) -> None:
     end = ritual(FilesystemOperation, host, options(grow=True))
     assert end.done == [("grow_filesystem", "rbd/app")]
     assert end.result["actions"][0]["size"] == GIB - OFFSET
+
+
+@pytest.mark.parametrize("content", [Content("xfs"), NOISE])
+def test_a_look_at_what_is_opened_that_has_no_answer_ends_the_run(host: FakeHost, content: Content) -> None:
+    luks = FakeLuks(host.kernel, host.devices, host.files)
+    luks.silence = ClusterSilent("look at rbd-rbd-app", "cryptsetup had no answer within 30 seconds", "Run again.")
+    host.ports = replace(host.ports, luks=luks)
+    host.devices.contents[OPENED] = content
+    images = [{"image": "app", "encrypted": True}, {"image": "log", "encrypted": True}]
+    end = run(
+        FilesystemOperation,
+        host,
+        {**options(), "image": None, "images": [{**NOTHING, **one} for one in images]},
+        check=True,
+    )
+    assert end.result["msg"].startswith("Cannot look at rbd-rbd-app: cryptsetup had no answer within 30 seconds.")
+    assert luks.looked == [30]
 
 
 def test_check_mode_grows_it_to_what_an_earlier_task_makes_of_the_opened_device(host: FakeHost) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._filesystem import Content
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.filesystem import FilesystemOperation
 from ansible_collections.cephclient.rbd.plugins.module_utils._superblock import Geometry
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
@@ -65,6 +66,22 @@ def test_a_device_that_does_not_learn_of_the_size_is_an_error(host: FakeHost) ->
     host.devices.sizes = {"/dev/rbd0": 1 << 30}
     end = run(FilesystemOperation, host, options(image="app", size="2G"))
     assert end.result["msg"].startswith("Cannot use rbd/app with 2 GiB: /dev/rbd0 has 1 GiB, also after 30 seconds. ")
+
+
+def test_all_images_together_are_waited_for_as_long_as_one(host: FakeHost) -> None:
+    names = ("app", "log", "web")
+    for number, name in enumerate(names):
+        host.cluster.images[f"rbd/{name}"] = facts(2 << 30, image_id=name)
+        host.devices.sizes[f"/dev/rbd{number}"] = 1 << 30
+    host.kernel.mapped = [
+        device(ImageSpec("rbd", "", name), number, image_id=name) for number, name in enumerate(names)
+    ]
+    host.devices.patience = True
+    wish = options(*({"image": name} for name in names), size="2G", connect_timeout=0.2)
+    end = run(FilesystemOperation, host, wish)
+    assert [failure["item"] for failure in end.result["failures"]] == ["rbd/app", "rbd/log", "rbd/web"]
+    # Each of them is looked at.
+    assert (0.1 < host.devices.waits[0] <= 0.2, host.devices.waits[1:]) == (True, [0, 0])
 
 
 def test_check_mode_predicts_what_follows_when_an_earlier_task_grows_the_image(host: FakeHost) -> None:

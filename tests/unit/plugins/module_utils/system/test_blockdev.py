@@ -8,6 +8,7 @@ import binascii
 import os
 import shutil
 import stat
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -154,6 +155,52 @@ class TestContent:
         blank.chmod(0)
         with pytest.raises(RbdError):
             look(blank)
+
+
+@needs_tools
+class TestUnfinished:
+    """What its program did not come to the end of is of that type to blkid, and of no use."""
+
+    @pytest.mark.skipif(shutil.which("mkfs.xfs", path=PATH) is None, reason="needs mkfs.xfs")
+    def test_an_xfs_by_the_mark_that_mkfs_takes_away_last(self, tmp_path: Path) -> None:
+        path = tmp_path / "device"
+        with path.open("wb") as handle:
+            handle.truncate(400 << 20)
+        devices.mkfs(str(path), "xfs", [], blank=True)
+        assert look(path) == Content("xfs")
+        # As mkfs.xfs 6.1 leaves it that was killed.
+        write(path, 126, b"\1")
+        found = look(path)
+        assert (found.fstype, found.unfinished) == ("xfs", True)
+        assert [signature.kind for signature in found.signatures] == ["xfs"]
+
+    @pytest.mark.skipif(shutil.which("cryptsetup", path=PATH) is None, reason="needs cryptsetup")
+    def test_a_luks_header_without_a_key(self, tmp_path: Path) -> None:
+        path, key = tmp_path / "device", tmp_path / "key"
+        key.write_text("key")
+        with path.open("wb") as handle:
+            handle.truncate(32 << 20)
+        program = shutil.which("cryptsetup", path=PATH) or ""
+        quick = ["--type", "luks2", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file", str(key)]
+        subprocess.run([program, "luksFormat", "--batch-mode", *quick, str(path)], check=True)
+        assert look(path, "crypto_LUKS") == Content("crypto_LUKS")
+        # As luksFormat leaves it that was killed while it tried how many rounds this host can do.
+        subprocess.run([program, "luksErase", "--batch-mode", str(path)], check=True)
+        found = look(path, "crypto_LUKS")
+        assert (found.fstype, found.unfinished) == ("crypto_LUKS", True)
+        assert {signature.kind for signature in found.signatures} == {"crypto_LUKS"}
+
+    def test_a_luks_header_that_is_open_is_of_use(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(blockdev, "_is_held", lambda _device: True)
+        commands = FakeCommands(Completed(0, "crypto_LUKS\n", ""), Completed(0, "Keyslots:\nTokens:\n", ""))
+        assert HostBlockDevices(commands).content("/dev/rbd0", "crypto_LUKS", 30) == Content("crypto_LUKS")
+
+    @pytest.mark.parametrize(
+        "said", ["Version: 1\nKey Slot 0: DISABLED\n", "Keyslots:\n  0: luks2\nTokens:\n", "what\n"]
+    )
+    def test_only_a_luks2_header_that_says_so_is_without_a_key(self, said: str) -> None:
+        commands = FakeCommands(Completed(0, "crypto_LUKS\n", ""), Completed(0, said, ""))
+        assert HostBlockDevices(commands).content("/dev/rbd0", "crypto_LUKS", 30) == Content("crypto_LUKS")
 
 
 class TestEachProgram:

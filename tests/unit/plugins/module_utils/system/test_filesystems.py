@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterSilent, RbdError, TimedOut
 from ansible_collections.cephclient.rbd.plugins.module_utils._superblock import Geometry
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed, HostCommands
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.filesystems import HostFileSystems
@@ -80,6 +81,22 @@ def test_a_refusal_is_the_cause() -> None:
     with pytest.raises(RbdError, match=r"^Cannot grow the xfs at /srv: no\. ") as refused:
         HostFileSystems(FakeCommands(Completed(1, "", "no\n"))).grow(OLD, "xfs", "/dev/rbd0", "/srv", 2000)
     assert is_sentence(refused.value)
+
+
+class Silent(FakeCommands):
+    """Programs that wait for a cluster that is away, until their time is over."""
+
+    def run(self, argv: Sequence[str], timeout: float) -> Completed:
+        raise TimedOut(f"run {argv[0]}", f"it did not end within {timeout:g} seconds and was stopped")
+
+
+def test_a_look_without_an_answer_is_the_clusters_silence() -> None:
+    filesystems = HostFileSystems(Silent())
+    with pytest.raises(ClusterSilent, match="dd had no answer within 30 seconds") as refused:
+        filesystems.geometry("/dev/rbd0", "xfs", 30)
+    assert is_sentence(refused.value)
+    with pytest.raises(ClusterSilent, match="xfs_growfs had no answer within 30 seconds"):
+        filesystems.mounted_geometry(OLD, "xfs", "/srv", 30)
 
 
 @pytest.mark.skipif(not shutil.which("mkfs.ext4", path="/usr/sbin:/sbin"), reason="needs mkfs.ext4")

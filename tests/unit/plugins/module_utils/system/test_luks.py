@@ -10,7 +10,7 @@ from typing import Callable
 
 import pytest
 
-from ansible_collections.cephclient.rbd.plugins.module_utils._errors import RbdError
+from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterSilent, RbdError, TimedOut
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed, HostCommands
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.luks import HostLuks
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeCommands
@@ -38,7 +38,7 @@ def test_the_words_of_each_command() -> None:
     luks.open("/dev/rbd0", "x", "/k", read_only=False)
     luks.open("/dev/rbd0", "x", "/k", read_only=True)
     luks.resize("x", "/k")
-    luks.close("x")
+    luks.close("x", 30)
     assert [" ".join(argv) for argv in commands.ran] == [
         "cryptsetup luksFormat --batch-mode --type luks2 --label=app --key-file /k /dev/rbd0",
         "cryptsetup open --test-passphrase --type luks --key-file /k /dev/rbd0",
@@ -94,8 +94,8 @@ def test_a_wrong_key_is_told_as_such(ask: Callable[[HostLuks], None]) -> None:
     [
         lambda luks: luks.format("/dev/rbd0", "/k", []),
         lambda luks: luks.open("/dev/rbd0", "x", "/k", False),
-        lambda luks: luks.close("x"),
-        lambda luks: luks.offset("x"),
+        lambda luks: luks.close("x", 30),
+        lambda luks: luks.offset("x", 30),
     ],
 )
 def test_another_failure_is_told_in_cryptsetups_words(ask: Callable[[HostLuks], None]) -> None:
@@ -106,9 +106,35 @@ def test_another_failure_is_told_in_cryptsetups_words(ask: Callable[[HostLuks], 
 
 @pytest.mark.parametrize("status", [STATUS, NEWER])
 def test_the_offset_is_in_sectors_of_512_bytes(status: str) -> None:
-    assert HostLuks(FakeCommands(Completed(0, status, ""))).offset("x") == 16 << 20
+    assert HostLuks(FakeCommands(Completed(0, status, ""))).offset("x", 30) == 16 << 20
 
 
 def test_a_status_without_an_offset_is_an_error() -> None:
     with pytest.raises(RbdError, match="does not tell where its data begin"):
-        HostLuks(FakeCommands(Completed(0, "/dev/mapper/x is active.\n", ""))).offset("x")
+        HostLuks(FakeCommands(Completed(0, "/dev/mapper/x is active.\n", ""))).offset("x", 30)
+
+
+class Silent(FakeCommands):
+    """Programs that wait for a cluster that is away, until their time is over."""
+
+    def run(self, argv: Sequence[str], timeout: float) -> Completed:
+        self.ran.append((*argv, f"{timeout:g}"))
+        raise TimedOut(f"run {argv[0]}", f"it did not end within {timeout:g} seconds and was stopped")
+
+
+@pytest.mark.parametrize(
+    ("ask", "seconds"),
+    [
+        (lambda luks: luks.offset("x", 30), "30"),
+        (lambda luks: luks.close("x", 30), "30"),
+        # A key takes as long as it takes; but that no further image is waited for holds here, too.
+        (lambda luks: luks.try_key("/dev/rbd0", "/k", None), "300"),
+        (lambda luks: luks.try_key("/dev/rbd0", "/k", CANARY), "300"),
+    ],
+)
+def test_no_answer_is_the_clusters_silence(ask: Callable[[HostLuks], None], seconds: str) -> None:
+    commands = Silent()
+    with pytest.raises(ClusterSilent, match=f"cryptsetup had no answer within {seconds} seconds") as refused:
+        ask(HostLuks(commands))
+    assert is_sentence(refused.value)
+    assert [argv[-1] for argv in commands.ran] == [seconds]
