@@ -26,8 +26,8 @@ requirements:
   - python3-rbd and python3-rados on the managed host, for its system Python
   - cryptsetup 2.1 or later
 notes:
-  - Before anything is read from an image, opened or closed, the cluster must answer. On a full cluster, which would keep
-    back what is not written yet, an image is not closed.
+  - Before anything is read from an image, opened or closed, the cluster must answer. On a full cluster, which would
+    keep back what is not written yet, an image is not closed.
   - The order is M(cephclient.rbd.rbd_map), this module, M(cephclient.rbd.rbd_filesystem) and
     M(cephclient.rbd.rbd_fstab), the latter two with C(encrypted=true); to remove, the reverse.
   - To open an image takes seconds on purpose, for each image, so that keys cannot be guessed; see the options that

@@ -5,7 +5,7 @@
 # Fills images that must not be encrypted, and looks at encrypted ones.
 #
 #   fill      map two images: one with ext4, one with a LUKS encryption whose header lies elsewhere
-#   hashes    tell what is in the two
+#   hashes    tell what is in the two, and in the header of the one that is encrypted
 #   end       unmap the two
 set -euo pipefail
 
@@ -34,6 +34,7 @@ case $1 in
         for image in ext4 detached; do
             sha256sum < "$(device "$image")"
         done
+        cryptsetup luksDump "$(device app)" | sha256sum
         ;;
     end)
         for image in ext4 detached; do
