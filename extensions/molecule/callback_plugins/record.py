@@ -81,7 +81,6 @@ class CallbackModule(CallbackBase):
             "module": task.resolved_action,
             "check": task.check_mode,
             "seconds": now - self._began.get((host, task._uuid), now),
-            "ended": time.time(),
             "result": {key: result.result.get(key) for key in KEPT},
         }
         # The next item of a loop begins where this one ends.

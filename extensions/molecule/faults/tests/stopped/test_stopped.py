@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-# What the run was given, what it may outlive that by, and what the controller needs to learn of both, in seconds.
-TIMEOUT, LONGER, ANSIBLE = 10, 5, 5
+# What the run was given, what it may outlive that by, and by how much two hosts' clocks may differ, in seconds.
+TIMEOUT, LONGER, CLOCKS = 10, 5, 1
 IMAGES = {f"stopped{number}" for number in range(1, 9)}
 
 Row = dict[str, Any]
@@ -31,10 +31,8 @@ def seen(rows: list[Row]) -> Row:
     return found
 
 
-def test_it_ends_within_its_time(rows: list[Row]) -> None:
-    ended = {row["task"]: row["ended"] for row in rows}
-    lasted = ended["Wait for its end"] - ended["Stop it"]
-    assert 1 < lasted <= TIMEOUT + LONGER + ANSIBLE
+def test_it_ends_within_its_time(seen: Row) -> None:
+    assert CLOCKS < seen["seconds"] <= TIMEOUT + LONGER + CLOCKS
 
 
 def test_it_says_in_a_sentence_that_the_cluster_is_silent(seen: Row) -> None:
