@@ -216,9 +216,17 @@ def _boot() -> str:
 
 def _lost() -> int:
     """How many events did not fit into the kernel's buffer, in this boot."""
-    texts = [path.read_text(encoding="utf-8") for path in INSTANCE.glob("per_cpu/cpu*/stats")]
-    lines = [line.split(":") for text in texts for line in text.splitlines()]
+    lines = [line.split(":") for path in INSTANCE.glob("per_cpu/cpu*/stats") for line in _read_once(path).splitlines()]
     return sum(int(number) for name, number in lines if name in ("overrun", "commit overrun", "dropped events"))
+
+
+def _read_once(path: Path) -> str:
+    """A file of the kernel that it writes anew for each read: a second one would go on in another, longer text."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, CHUNK).decode()
+    finally:
+        os.close(descriptor)
 
 
 def search() -> dict[str, Any]:

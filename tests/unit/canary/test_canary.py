@@ -129,6 +129,12 @@ class TestTheWatcher:
         canary.watch()
         assert search() == [("key", "started program: sh-297     [000] ...2.   300.9: execve_argv_0")]
 
+    def test_reads_in_one_go_what_the_kernel_writes_anew_for_each_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # As the kernel has it: the second read goes on where the first one ended, in a text that is longer by then.
+        reads = iter([b"overrun: 2\nnow ts: 9\n", b"\n", b""])
+        monkeypatch.setattr(canary.os, "read", lambda _descriptor, _most: next(reads))
+        assert canary._lost() == 2
+
     def test_counts_so_that_it_is_known_to_have_watched(self) -> None:
         canary.watch()
         found = canary.search()
