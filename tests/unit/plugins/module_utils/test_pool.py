@@ -119,6 +119,12 @@ def after(current: PoolCurrent, action: Action) -> PoolCurrent:
     return replace(current, facts=replace(facts, overwrites=True))
 
 
+def test_a_smaller_size_has_lowered_min_size_already() -> None:
+    facts = pool(settings={**DEFAULTS, "size": 3, "min_size": 2})
+    steps = _pool.corrections(0, parsed(size=1, min_size=1), facts)
+    assert [(step.setting, step.old, step.new) for step in steps] == [("size", 3, 1)]
+
+
 @given(requests, currents)
 def test_a_request_is_planned_or_refused_and_is_done_after_one_run(request_: PoolRequest, current: PoolCurrent) -> None:
     actions = outcome(lambda: plan_pool(0, request_, current))
