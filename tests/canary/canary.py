@@ -19,6 +19,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -48,6 +49,9 @@ LOGS = {
     "kernel log": ("dmesg",),
 }
 CHUNK = 1 << 20
+
+# Seconds after which it is noted again how many programs were started.
+NOTED_EVERY = 1.0
 
 
 class Secret(NamedTuple):
@@ -174,18 +178,22 @@ def _add_event(line: str) -> None:
 def watch() -> None:
     """Note each key that the kernel has recorded, and how many programs were started."""
     secrets = load()
-    (execs, _lost_by_then), rest = _noted(_count()), b""
+    (execs, _lost_by_then), rest, noted = _noted(_count()), b"", 0.0
     with (INSTANCE / "trace_pipe").open("rb", buffering=0) as pipe, SEEN.open("a", encoding="utf-8") as seen:
         while chunk := pipe.read(CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
             execs += sum(b" execve_argv_0: " in line or b" execveat_argv_0: " in line for line in lines)
             finds = [{"secret": name, "event": _event(line)} for line in lines for name in found_in(line, secrets)]
-            if finds or lines:
+            if finds:
                 seen.writelines(json.dumps({**find, "boot": _boot()}) + "\n" for find in finds)
                 seen.flush()
                 # The power may be cut at any time.
                 os.fsync(seen.fileno())
+            # Not for each program: to note takes an emulated guest longer than most programs.
+            if time.monotonic() > noted + NOTED_EVERY:
                 _note(execs)
+                noted = time.monotonic()
+        _note(execs)
 
 
 def _event(line: bytes) -> str:
