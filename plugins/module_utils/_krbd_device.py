@@ -90,6 +90,11 @@ def mapped_under_other_names(
     ]
 
 
+def clients_of(devices: Iterable[KrbdDevice], fsid: str | None) -> set[str]:
+    """What this host's kernel is to one cluster, in which alone the number of a client is its own."""
+    return {device.client for device in devices if device.fsid == fsid}
+
+
 def mounts_of(device: KrbdDevice, mounts: Iterable[Mount]) -> tuple[Mount, ...]:
     """The mounts of a mapping, or of what is opened on it, in the table's order.
 

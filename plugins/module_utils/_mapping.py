@@ -13,7 +13,7 @@ from ._features import FEATURES, feature_names, losses, unmappable
 from ._image_facts import ImageFacts, Watcher
 from ._image_spec import ImageSpec
 from ._image_use import ImageUse, require_writable
-from ._krbd_device import KrbdDevice, mounts_of
+from ._krbd_device import KrbdDevice, clients_of, mounts_of
 from ._live_options import lacking_options, surplus_options
 from ._mountinfo import Mount
 from ._plan import Action, EditFile
@@ -204,13 +204,12 @@ def second_writers(request: MapRequest, current: MapCurrent) -> tuple[Watcher, .
 
     A run that ended in the instant after its map has not looked for them.
     """
-    own = {device.client for device in current.own}
     if not request.writes or request.entry.shared or current.facts is None or not current.own:
         return ()
-    return tuple(watcher for watcher in current.facts.watchers if watcher.client not in own)
+    return ImageUse(current.facts.watchers).without(*clients_of(current.own, current.fsid)).watchers
 
 
-def is_used(device: KrbdDevice, current: MapCurrent) -> bool:
+def _is_used(device: KrbdDevice, current: MapCurrent) -> bool:
     """Whether a mapping is mounted or opened, so that to refuse it would protect nothing."""
     return bool(device.crypts or mounts_of(device, current.mounts))
 
@@ -218,7 +217,7 @@ def is_used(device: KrbdDevice, current: MapCurrent) -> bool:
 def _refuse_second_writer(request: MapRequest, current: MapCurrent) -> None:
     """Before it is mounted: a file system that two hosts mount is lost."""
     others = second_writers(request, current)
-    unused = [device for device in current.own if not is_used(device, current)]
+    unused = [device for device in current.own if not _is_used(device, current)]
     if others and unused:
         require_writable(f"use {request.spec} as it is mapped", request.spec, ImageUse(others), shared=False)
 

@@ -8,6 +8,7 @@ import time
 
 from .._image_spec import ImageSpec
 from .._image_use import ImageUse, left_lock, require_writable
+from .._krbd_device import clients_of
 from .._system import cluster, krbd
 
 # OSDs that were cut off for longer than osd_client_watch_timeout (30 s) have forgotten who watches an image. The
@@ -40,8 +41,7 @@ class LeftLocks:
         while spec in self._found:
             use = self._session.use_of(spec)
             # What another run on this host has mapped meanwhile is no stranger's; the map itself then finds it.
-            fsid = self._session.fsid()
-            others = use.without(*(device.client for device in self._kernel.devices() if device.fsid == fsid))
+            others = use.without(*clients_of(self._kernel.devices(), self._session.fsid()))
             require_writable(f"map {spec}", spec, others, shared=False)
             if left_lock(spec, use) is None or time.monotonic() >= self._found[spec] + COMEBACK:
                 return

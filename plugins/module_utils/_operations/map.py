@@ -15,7 +15,7 @@ from .._features import FEATURES
 from .._image_facts import ImageFacts
 from .._image_spec import ImageSpec
 from .._image_use import require_unused, require_writable
-from .._krbd_device import KrbdDevice, mapped_as, mapped_under_other_names
+from .._krbd_device import KrbdDevice, clients_of, mapped_as, mapped_under_other_names
 from .._map_options import MapOptions
 from .._mountinfo import Mount
 from .._rbdmap_file import RbdmapEntry
@@ -155,7 +155,7 @@ class MapOperation:
         renamed = mapped_under_other_names(devices, request.spec, fsid, facts.image_id)
         # What another run on this host maps meanwhile is no stranger's; the map itself then finds it.
         if use.watchers:
-            use = use.without(*(device.client for device in self._kernel.devices() if device.fsid == fsid))
+            use = use.without(*clients_of(self._kernel.devices(), fsid))
         return replace(current, use=use, renamed=tuple(renamed))
 
     def _ask(self, spec: ImageSpec) -> tuple[str | None, ImageFacts | None]:

@@ -15,7 +15,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._image_use import I
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map import MapOperation
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.running import Run, run
-from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.test_map import PATH, options
+from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.test_map import OTHER, PATH, options
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import (
     APP,
     KERNEL,
@@ -25,7 +25,6 @@ from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support 
     mount,
 )
 
-OTHER = Watcher("10.0.0.5:0/77", "client.7")
 OWN = Watcher("10.0.0.1:0/1", KERNEL)
 
 
