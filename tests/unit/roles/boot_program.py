@@ -73,9 +73,9 @@ class Unit:
         code: int = self.module.Attempt(self.module.read_lines(), self.clusters).run()
         return code
 
-    def declare(self, specs: Sequence[str], path: str) -> None:
-        """Have a line in fstab for each of these images."""
-        lines = [f"{self.place}/devices/{spec} {path}-{spec} ext4 noauto\n" for spec in specs]
+    def declare(self, paths: dict[str, str]) -> None:
+        """Have a line in fstab for each image, with its mount point."""
+        lines = [f"{self.place}/devices/{spec} {path} ext4 noauto,_netdev 0 0\n" for spec, path in paths.items()]
         (self.place / "fstab").write_text("".join(lines), encoding="utf-8")
 
     def map_by_hand(self, spec: str) -> None:

@@ -224,7 +224,7 @@ class TestMap:
     def test_nor_is_it_mounted_in_the_same_attempt(self, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(unit.module, "STEP", 1)
         monkeypatch.setattr(unit.module, "SIDE_BY_SIDE", 1)
-        unit.declare(["p/a", "p/hangs"], "/srv/x")
+        unit.declare({"p/a": "/srv/a", "p/hangs": "/srv/b"})
         assert unit.run("p/a\np/hangs\n") == 1
         assert [call for call in unit.calls if call.startswith("mount")] == []
 
@@ -294,8 +294,7 @@ class TestShares:
     @staticmethod
     def declare(unit: Unit, paths: dict[str, str]) -> None:
         unit.module.FILE.write_text("".join(f"p/{name}\n" for name in paths), encoding="utf-8")
-        lines = [f"{unit.place}/devices/p/{name} {path} ext4 noauto,_netdev 0 0\n" for name, path in paths.items()]
-        (unit.place / "fstab").write_text("".join(lines), encoding="utf-8")
+        unit.declare({f"p/{name}": path for name, path in paths.items()})
 
     @staticmethod
     def specs(unit: Unit) -> list[list[str]]:

@@ -51,12 +51,10 @@ class TestWhatRbdmapLeaves:
         monkeypatch.setattr(unit.module, "STEP", 1)
         unit.map_by_hand("p/a")
         unit.map_by_hand("p/b")
-        unit.declare(["p/a", "p/b"], "/srv/hangs")
+        unit.declare({"p/a": "/srv/hangs-a", "p/b": "/srv/hangs-b"})
         assert unit.run("p/a\np/b\n") == 1
-        assert unit.calls == ["mount /srv/hangs-p/a"]
-        assert (
-            "Cannot mount p/a, and what comes after it: mount /srv/hangs-p/a has taken more" in capfd.readouterr().err
-        )
+        assert unit.calls == ["mount /srv/hangs-a"]
+        assert "Cannot mount p/a, and what comes after it: mount /srv/hangs-a has taken more" in capfd.readouterr().err
 
 
 class TestHooks:
