@@ -28,11 +28,6 @@ REFUSED = {
 }
 
 
-def record() -> str:
-    newest = sorted(Path(os.environ["RECORD_DIRECTORY"]).glob("*-luks.jsonl"))[-1]
-    return newest.read_text(encoding="utf-8")
-
-
 @pytest.fixture(autouse=True)
 def _on_client1(host: Host) -> None:
     if host.backend.get_hostname() != "client1":
@@ -41,7 +36,8 @@ def _on_client1(host: Host) -> None:
 
 @pytest.fixture(scope="module")
 def rows() -> Rows:
-    return [json.loads(line) for line in record().splitlines()]
+    newest = sorted(Path(os.environ["RECORD_DIRECTORY"]).glob("*-luks.jsonl"))[-1]
+    return [json.loads(line) for line in newest.read_text(encoding="utf-8").splitlines()]
 
 
 def results(rows: Rows, task: str) -> Rows:
