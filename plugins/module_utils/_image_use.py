@@ -17,6 +17,17 @@ from ._krbd_device import KrbdDevice
 _IF_DEAD = "if that client is dead, the cluster forgets it within 30 seconds"
 
 
+class InUse(RbdError):
+    """Clients have the image open, or have died a moment ago with it open.
+
+    :param facts: of the image.
+    """
+
+    def __init__(self, what: str, cause: str, advice: str, facts: ImageFacts) -> None:
+        self.facts = facts
+        super().__init__(what, cause, advice)
+
+
 @dataclass(frozen=True)
 class ImageUse:
     """Who uses an image, as its cluster knows.
@@ -44,7 +55,8 @@ def require_unused(what: str, facts: ImageFacts, mapped: Sequence[KrbdDevice], c
     :param what: what shall be done, as for :class:`RbdError`.
     :param check_mode: an image that is mapped here may be one that an earlier task of the same run
         would have unmapped.
-    :raises RbdError: it is in use; the users are named.
+    :raises InUse: it is open elsewhere; the clients are named.
+    :raises RbdError: it is mapped.
     """
     if mapped and check_mode:
         return
@@ -53,7 +65,9 @@ def require_unused(what: str, facts: ImageFacts, mapped: Sequence[KrbdDevice], c
             what, f"it is mapped on this host as {mapped[0].path}", "Unmap it first (rbd_map, state absent)."
         )
     if facts.watchers:
-        raise RbdError(what, f"it is in use by {_names(facts.watchers)}", "Unmap or close it there first.")
+        users = _names(facts.watchers)
+        advice = f"Unmap or close it there first; {_IF_DEAD}, so run again then."
+        raise InUse(what, f"it is in use by {users}", advice, facts)
 
 
 def require_writable(what: str, spec: ImageSpec, use: ImageUse, shared: bool) -> None:

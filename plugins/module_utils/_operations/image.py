@@ -16,6 +16,7 @@ from .._features import feature_names
 from .._image_facts import ImageFacts
 from .._image_request import parse_image
 from .._image_spec import ImageSpec
+from .._image_use import InUse
 from .._image_wish import ImageCurrent, ImageRequest
 from .._krbd_device import KrbdDevice, mappings_of
 from .._system import image_changes, image_source, images, progress
@@ -151,7 +152,14 @@ class ImageOperation:
         current = found[index]
         if isinstance(current, RbdError):
             raise current
-        return self._noted(request, current, _image.plan_image(index, request, current, self._module.check_mode))
+        check_mode = self._module.check_mode
+        try:
+            actions = _image.plan_image(index, request, current, check_mode)
+        except InUse as error:
+            self._images.await_forgotten(request.spec, error.facts)
+            current = self._read(request)
+            actions = _image.plan_image(index, request, current, check_mode)
+        return self._noted(request, current, actions)
 
     def _predict_one(self, index: int, request: ImageRequest) -> list[_plan.Action]:
         """Without the cluster: an image with a size is taken to be new, any other one to exist as declared."""

@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .. import _module, _plan, _snapshot, _snapshot_actions
 from .._errors import ClusterUnprepared, PlaceMissing, RbdError
 from .._image_spec import ImageSpec
+from .._image_use import InUse
 from .._krbd_device import KrbdDevice, mappings_of
 from .._snapshot_facts import SnappedImage
 from .._snapshot_request import PurgeRequest, Request, parse_snapshot, relate
@@ -113,9 +114,22 @@ class SnapshotOperation:
             raise image
         if isinstance(request, PurgeRequest) != patterns:
             return []
-        actions = _snapshot.plan_snapshot(index, request, image, self._module.check_mode)
+        check_mode = self._module.check_mode
+        try:
+            actions = _snapshot.plan_snapshot(index, request, image, check_mode)
+        except InUse as error:
+            self._snapshots.await_forgotten(head, error.facts)
+            image = self._used_now(head, image)
+            actions = _snapshot.plan_snapshot(index, request, image, check_mode)
         self._images[head] = _snapshot.outcome(actions, image)
         return list(actions)
+
+    def _used_now(self, head: ImageSpec, image: SnappedImage | None) -> SnappedImage | None:
+        """The image as planned so far, with those who have it open now."""
+        now = self._snapshots.look_up(head, lambda _found: ())
+        if image is None or image.facts is None or now is None or now.facts is None:
+            return now
+        return replace(image, facts=replace(image.facts, watchers=now.facts.watchers))
 
     def _result(self, request: Request) -> dict[str, Any]:
         image = self._images[request.spec.head]

@@ -16,15 +16,13 @@ from .._image_wish import ImageDefaults, ParentFacts
 from .bindings import rados, rbd
 from .ceph_errors import NoImage
 from .cluster import LibrbdSession, user_snapshots
+from .dead_clients import FORGETTING, DeadClients
 from .half_made import MAKING, is_half_made
 from .image_use import read_watchers
 from .open_image import clones_of, layout_of, parent_of, settings_of, snapshots_of
 
 # The first release of Ceph that knows clones of unprotected snapshots (version 2).
 _CLONE_V2_RELEASE = "mimic"
-
-# Seconds in which the cluster forgets that a run which has died had an image open.
-FORGETTING = 35
 
 
 class Images(Protocol):
@@ -61,12 +59,19 @@ class Images(Protocol):
     def config_faults(self, spec: ImageSpec, config: Mapping[str, str | None]) -> dict[str, str]:
         """The overrides that librbd would refuse, each with the reason."""
 
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        """Wait for the cluster to forget clients of this host that have died with the image open.
+
+        :param spec: of the image, or of one beside it.
+        """
+
 
 class LibrbdImages:
     """The real images."""
 
     def __init__(self, session: LibrbdSession) -> None:
         self._session = session
+        self._dead_clients = DeadClients(session)
         self._waits_since = 0.0
 
     def fsid(self) -> str:
@@ -128,6 +133,9 @@ class LibrbdImages:
                 except rados.Error:
                     faults[name] = f"librbd does not take the value {value!r} for it"
         return faults
+
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        self._dead_clients.await_forgotten(spec, facts)
 
     def _read(self, spec: ImageSpec, children: bool, settings: bool) -> ImageFacts | None:
         try:

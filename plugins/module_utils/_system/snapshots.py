@@ -18,6 +18,7 @@ from .._snapshot_facts import SnappedImage, Snapshot
 from .bindings import rados
 from .ceph_errors import NoImage
 from .cluster import LibrbdSession, user_snapshots
+from .dead_clients import DeadClients
 from .image_use import read_watchers
 from .images import require_unwatched
 from .open_image import clones_here, may_have_clones, snapshot_limit_of
@@ -55,6 +56,12 @@ class Snapshots(Protocol):
     def differs(self, spec: ImageSpec) -> bool:
         """Whether the image has another size than the snapshot, or another content in at least one byte."""
 
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        """Wait for the cluster to forget clients of this host that have died with the image open.
+
+        :param spec: of the image, or of one beside it.
+        """
+
     def create(self, spec: ImageSpec) -> None:
         """Take a snapshot."""
 
@@ -76,6 +83,7 @@ class LibrbdSnapshots:
 
     def __init__(self, session: LibrbdSession) -> None:
         self._session = session
+        self._dead_clients = DeadClients(session)
 
     def fsid(self) -> str:
         return self._session.fsid()
@@ -104,6 +112,9 @@ class LibrbdSnapshots:
                 include_parent=True, whole_object=False,
             )  # fmt: skip
             return any(head.read(*chunk) != snapshot.read(*chunk) for extent in extents for chunk in _chunks(*extent))
+
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        self._dead_clients.await_forgotten(spec, facts)
 
     def create(self, spec: ImageSpec) -> None:
         with self._alone(spec, f"create {spec}") as image:

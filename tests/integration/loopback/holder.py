@@ -28,12 +28,13 @@ cluster.shutdown()
 
 
 @contextlib.contextmanager
-def holding(conf: Path, python: str, image: str, *, locked: bool = False) -> Iterator[str]:
+def holding(conf: Path, python: str, image: str, *, locked: bool = False, dies: bool = False) -> Iterator[str]:
     """Hold an image open for writing within the block, as a process of its own.
 
     :param python: the Python that has Ceph's bindings.
     :param image: ``<pool>/<namespace>/<image>`` or ``<pool>/<image>``.
     :param locked: take the lock of the feature exclusive-lock, as the first write does.
+    :param dies: end by SIGKILL, rather than close the image.
     :returns: the client as the cluster calls it, for example ``client.4123``.
     """
     pool, *namespace, name = image.split("/")
@@ -46,5 +47,16 @@ def holding(conf: Path, python: str, image: str, *, locked: bool = False) -> Ite
             assert said, f"{image} could not be opened"
             yield f"client.{said}"
         finally:
+            if dies:
+                process.kill()
             process.stdin.close()
             process.wait(timeout=60)
+
+
+def died_holding(conf: Path, python: str, image: str) -> str:
+    """Have a client die with an image open for writing, as after a power cut. The cluster takes it for alive at first.
+
+    :returns: the client, as of :func:`holding`.
+    """
+    with holding(conf, python, image, dies=True) as client:
+        return client

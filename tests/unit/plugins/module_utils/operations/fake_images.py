@@ -40,6 +40,7 @@ class FakeImages:
     :ivar clone_format: 1 or 2, which needs no protected snapshots.
     :ivar snapshot_sizes: bytes, where a snapshot is not as large as its image.
     :ivar before_change: what another run does in the instant before the next change.
+    :ivar dead: the clients that have died, and that the cluster forgets while they are waited for.
     """
 
     cluster: FakeCluster
@@ -50,6 +51,7 @@ class FakeImages:
     clone_format: int = 1
     snapshot_sizes: dict[str, int] = field(default_factory=dict)
     before_change: Callable[[], None] | None = None
+    dead: tuple[str, ...] = ()
     made: int = 0
 
     # Reading
@@ -91,6 +93,12 @@ class FakeImages:
     def config_faults(self, spec: ImageSpec, config: Mapping[str, str | None]) -> dict[str, str]:
         self.cluster.answer(f"config_faults {spec} {' '.join(config)}")
         return {name: "librbd does not take it" for name, value in config.items() if value not in OPTIONS.get(name, ())}
+
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        self.cluster.answer(f"await_forgotten {spec} {facts.image_id}")
+        for name, image in self.cluster.images.items():
+            left = tuple(watcher for watcher in image.watchers if watcher.client not in self.dead)
+            self.cluster.images[name] = replace(image, watchers=left)
 
     # Changing
 

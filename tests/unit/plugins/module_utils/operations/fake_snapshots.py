@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Callable
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import AlreadyDone, Overtaken, RbdError
-from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Child
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Child, ImageFacts
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.plugins.module_utils._snapshot_facts import SnappedImage, Snapshot
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils import support
@@ -38,6 +38,7 @@ class FakeSnapshots:
     :ivar images: by name; their ``mapped`` and ``differing`` are not used.
     :ivar content: of images and snapshots by name, where there is any.
     :ivar before_change: what another run does in the instant before the next change.
+    :ivar dead: whether all who have an image open have died, and are forgotten while they are waited for.
     :ivar listed: the snapshots whose clones were read.
     """
 
@@ -45,6 +46,7 @@ class FakeSnapshots:
     content: dict[str, str] = field(default_factory=dict)
     refusal: RbdError | None = None
     before_change: Callable[[], None] | None = None
+    dead: bool = False
     log: list[str] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
 
@@ -76,6 +78,12 @@ class FakeSnapshots:
         if facts.size != self._find(spec).size:
             return True
         return self.content.get(str(spec.head)) != self.content.get(str(spec))
+
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+        self.log.append(f"await_forgotten {spec} {facts.image_id}")
+        image = self.images[str(spec)]
+        if image.facts is not None and self.dead:
+            self.images[str(spec)] = replace(image, facts=replace(image.facts, watchers=()))
 
     def create(self, spec: ImageSpec) -> None:
         image = self._begin(f"create {spec}", spec)

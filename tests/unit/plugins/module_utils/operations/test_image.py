@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
@@ -17,6 +17,7 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._errors import (
     ClusterUnprepared,
     RbdError,
 )
+from ansible_collections.cephclient.rbd.plugins.module_utils._image_facts import Watcher
 from ansible_collections.cephclient.rbd.plugins.module_utils._image_spec import ImageSpec
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils import image_values as values
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeModule
@@ -182,6 +183,27 @@ class TestInUse:
         end = host.once(options(image="app", size="1G", shrink=True))
         assert end.failed
         assert host.cluster.images[APP].size == 2 * GIB
+
+    @pytest.mark.parametrize(
+        ("wish", "done"),
+        [
+            ({"image": "app", "state": "absent"}, "remove"),
+            ({"image": "app", "size": "1G", "shrink": True}, "shrink"),
+            ({"image": "new", "renamed_from": "app"}, "rename"),
+        ],
+    )
+    def test_clients_that_have_died_are_waited_for(self, wish: dict[str, Any], done: str) -> None:
+        host = ImageHost(app=facts(2 * GIB, watchers=(values.SOMEBODY,)))
+        host.images.dead = (values.SOMEBODY.client,)
+        assert kinds(host.once(options(wish))) == [done]
+
+    def test_a_living_client_is_named_once_the_dead_are_forgotten(self) -> None:
+        living = Watcher("192.0.2.8:0/8", "client.8")
+        host = ImageHost(app=facts(watchers=(values.SOMEBODY, living)))
+        host.images.dead = (values.SOMEBODY.client,)
+        message = host.once(options(image="app", state="absent")).result["msg"]
+        assert "it is in use by client.8 at 192.0.2.8:0/8. Unmap or close it there first; if" in message
+        assert list(host.cluster.images) == [APP]
 
 
 class TestOvertaken:

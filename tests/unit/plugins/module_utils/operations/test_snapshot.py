@@ -132,6 +132,15 @@ class TestUse:
         for check in (True, False):
             assert "in use by client.7 at 10.0.0.5:0/1" in host.once(**ROLL_BACK, check=check).result["msg"]
 
+    def test_a_client_that_has_died_is_waited_for(self) -> None:
+        watched = replace(snapped(snapshot("daily", 1)), facts=facts(watchers=(Watcher("10.0.0.5:0/1", "client.7"),)))
+        host = Host(app=watched)
+        host.store.content = {"rbd/app": "new"}
+        host.store.dead = True
+        done = host.once({"image": "app", "snapshot": "failed"}, ROLL_BACK)
+        assert done.done == [("create", "rbd/app@failed"), ("roll_back", "rbd/app")]
+        assert host.store.content["rbd/app"] == ""
+
     def test_a_mapped_snapshot_is_not_removed(self) -> None:
         host = Host(app=snapped(snapshot("daily", 1), snapshot("other", 2)))
         host.host.kernel.mapped = [device(DAILY, 4), device()]
