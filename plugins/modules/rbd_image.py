@@ -22,6 +22,8 @@ requirements:
 notes:
   - Flattening, importing and removing may take long. Run as an asynchronous task, the module tells how far it is; see
     the guide on progress.
+  - An image that somebody has open is neither removed, shrunk nor renamed. A client of the same host that has died with
+    it open, such as a killed run, is waited for until the cluster has forgotten it, up to 35 seconds for all images.
 options:
   image:
     description:

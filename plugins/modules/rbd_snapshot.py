@@ -29,6 +29,9 @@ notes:
     can this module. The same goes for a snapshot that is mapped elsewhere.
   - While it changes snapshots, the module holds a lock of its own on the image, so that of several runs that want the
     same at the same moment exactly one tells of a change. The lock does not hinder other programs.
+  - Before an image is rolled back, clients of the same host that have died with it open, such as a run that was killed,
+    are waited for until the cluster has forgotten them, up to 35 seconds for all the images of a task. Anybody else
+    who has it open is named at once, and nothing is rolled back.
 options:
   image:
     description:
