@@ -156,7 +156,8 @@ class ImageOperation:
         try:
             actions = _image.plan_image(index, request, current, check_mode)
         except InUse as error:
-            self._images.await_forgotten(request.spec, error.facts)
+            if not self._images.await_forgotten(request.spec, error.facts):
+                raise
             current = self._read(request)
             actions = _image.plan_image(index, request, current, check_mode)
         return self._noted(request, current, actions)

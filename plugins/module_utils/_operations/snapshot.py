@@ -118,7 +118,8 @@ class SnapshotOperation:
         try:
             actions = _snapshot.plan_snapshot(index, request, image, check_mode)
         except InUse as error:
-            self._snapshots.await_forgotten(head, error.facts)
+            if not self._snapshots.await_forgotten(head, error.facts):
+                raise
             image = self._used_now(head, image)
             actions = _snapshot.plan_snapshot(index, request, image, check_mode)
         self._images[head] = _snapshot.outcome(actions, image)

@@ -17,7 +17,7 @@ from .cluster import LibrbdSession
 FORGETTING = 35
 
 # An entity_addr_t, such as 192.0.2.1:0/4123 or v2:[2001:db8::1]:0/4123.
-_ADDRESS = re.compile(r"(?:\w+:)?(.*):\d+/\d+")
+_ADDRESS = re.compile(r"(?:v[12]:)?(.*):\d+/\d+")
 
 
 class DeadClients:
@@ -27,27 +27,29 @@ class DeadClients:
         self._session = session
         self._give_up: float | None = None
 
-    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> bool:
         """Wait until all who have an image open have answered or are forgotten, or the time is over.
 
         Clients of another host are not waited for: one that does not answer may be cut off, and come back.
 
         :param spec: of the image, or of one beside it in the same pool and namespace.
+        :returns: whether somebody may have been forgotten meanwhile, so that it is worth looking again.
         :raises RbdError: the cluster could not be asked.
         """
         with self._session.pool(spec, f"ask who uses {spec}") as ioctx:
             here = _host(self._session.connected().get_addrs())
             if any(_host(watcher.address) != here for watcher in facts.watchers):
-                return
+                return False
             if self._give_up is None:
                 self._give_up = time.monotonic() + FORGETTING
             left = self._give_up - time.monotonic()
             if left < 1:
-                return
+                return False
             with contextlib.suppress(rados.TimedOut, rados.ObjectNotFound):
                 # An empty notification has librbd and the kernel look at the image anew, and then answer
                 # (ImageWatcher<I>::handle_notify() of src/librbd/ImageWatcher.cc, rbd_watch_cb() of the kernel).
                 ioctx.notify(f"rbd_header.{facts.image_id}", "", int(left * 1000))
+            return True
 
 
 def _host(address: str) -> str:

@@ -59,10 +59,11 @@ class Images(Protocol):
     def config_faults(self, spec: ImageSpec, config: Mapping[str, str | None]) -> dict[str, str]:
         """The overrides that librbd would refuse, each with the reason."""
 
-    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> bool:
         """Wait for the cluster to forget clients of this host that have died with the image open.
 
         :param spec: of the image, or of one beside it.
+        :returns: whether it is worth looking again.
         """
 
 
@@ -134,8 +135,8 @@ class LibrbdImages:
                     faults[name] = f"librbd does not take the value {value!r} for it"
         return faults
 
-    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
-        self._dead_clients.await_forgotten(spec, facts)
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> bool:
+        return self._dead_clients.await_forgotten(spec, facts)
 
     def _read(self, spec: ImageSpec, children: bool, settings: bool) -> ImageFacts | None:
         try:

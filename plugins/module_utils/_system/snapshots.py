@@ -56,10 +56,11 @@ class Snapshots(Protocol):
     def differs(self, spec: ImageSpec) -> bool:
         """Whether the image has another size than the snapshot, or another content in at least one byte."""
 
-    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> bool:
         """Wait for the cluster to forget clients of this host that have died with the image open.
 
         :param spec: of the image, or of one beside it.
+        :returns: whether it is worth looking again.
         """
 
     def create(self, spec: ImageSpec) -> None:
@@ -113,8 +114,8 @@ class LibrbdSnapshots:
             )  # fmt: skip
             return any(head.read(*chunk) != snapshot.read(*chunk) for extent in extents for chunk in _chunks(*extent))
 
-    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
-        self._dead_clients.await_forgotten(spec, facts)
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> bool:
+        return self._dead_clients.await_forgotten(spec, facts)
 
     def create(self, spec: ImageSpec) -> None:
         with self._alone(spec, f"create {spec}") as image:

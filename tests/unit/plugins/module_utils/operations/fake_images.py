@@ -94,11 +94,12 @@ class FakeImages:
         self.cluster.answer(f"config_faults {spec} {' '.join(config)}")
         return {name: "librbd does not take it" for name, value in config.items() if value not in OPTIONS.get(name, ())}
 
-    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> bool:
         self.cluster.answer(f"await_forgotten {spec} {facts.image_id}")
         for name, image in self.cluster.images.items():
             left = tuple(watcher for watcher in image.watchers if watcher.client not in self.dead)
             self.cluster.images[name] = replace(image, watchers=left)
+        return bool(self.dead)
 
     # Changing
 

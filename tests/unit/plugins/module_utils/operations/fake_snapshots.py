@@ -79,11 +79,12 @@ class FakeSnapshots:
             return True
         return self.content.get(str(spec.head)) != self.content.get(str(spec))
 
-    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> None:
+    def await_forgotten(self, spec: ImageSpec, facts: ImageFacts) -> bool:
         self.log.append(f"await_forgotten {spec} {facts.image_id}")
         image = self.images[str(spec)]
         if image.facts is not None and self.dead:
             self.images[str(spec)] = replace(image, facts=replace(image.facts, watchers=()))
+        return self.dead
 
     def create(self, spec: ImageSpec) -> None:
         image = self._begin(f"create {spec}", spec)

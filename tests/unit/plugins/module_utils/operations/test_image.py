@@ -205,6 +205,11 @@ class TestInUse:
         assert "it is in use by client.8 at 192.0.2.8:0/8. Unmap or close it there first; if" in message
         assert list(host.cluster.images) == [APP]
 
+    def test_an_image_is_not_looked_at_again_where_nobody_is_waited_for(self) -> None:
+        host = ImageHost(app=facts(watchers=(values.SOMEBODY,)))
+        assert host.once(options(image="app", state="absent")).failed
+        assert [call for call in host.cluster.log if call.startswith("read")] == ["read rbd/app"]
+
 
 class TestOvertaken:
     """Another run of the same play does the same in the instant before."""

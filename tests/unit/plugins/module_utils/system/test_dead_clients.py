@@ -51,23 +51,28 @@ class Silent:
         raise self.TimedOut
 
 
-def await_all(session: Silent, *addresses: str, images: int = 1) -> list[float]:
+def await_all(session: Silent, *addresses: str, images: int = 1) -> list[bool]:
+    """Whether it was worth looking again, for each image."""
     clients: Any = dead_clients.DeadClients(session)  # type: ignore[arg-type]  # as much of a session as it needs
-    for _image in range(images):
-        clients.await_forgotten(APP, facts(watchers=tuple(Watcher(address, "client.7") for address in addresses)))
-    return session.asked
+    watched = facts(watchers=tuple(Watcher(address, "client.7") for address in addresses))
+    return [clients.await_forgotten(APP, watched) for _image in range(images)]
 
 
 def test_the_dead_of_many_images_are_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Silent("192.0.2.1:0/77", monkeypatch)
-    assert await_all(session, "192.0.2.1:0/5", images=3) == [dead_clients.FORGETTING]
+    assert await_all(session, "192.0.2.1:0/5", images=3) == [True, False, False]
+    assert session.asked == [dead_clients.FORGETTING]
 
 
 @pytest.mark.parametrize("own", ["v2:[2001:db8::1]:0/77", "[2001:db8::1]:0/77"])
 def test_a_host_is_known_by_its_address(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await_all(Silent(own, monkeypatch), "[2001:db8::1]:0/5") != []
+    session = Silent(own, monkeypatch)
+    assert await_all(session, "[2001:db8::1]:0/5") == [True]
+    assert session.asked != []
 
 
 @pytest.mark.parametrize("others", [["192.0.2.10:0/5"], ["192.0.2.1:0/5", "192.0.2.2:0/5"], ["odd"]])
 def test_who_may_be_cut_off_is_not_waited_for(others: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await_all(Silent("192.0.2.1:0/77", monkeypatch), *others) == []
+    session = Silent("192.0.2.1:0/77", monkeypatch)
+    assert await_all(session, *others) == [False]
+    assert session.asked == []
