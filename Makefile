@@ -8,7 +8,7 @@ PYTHON ?= python3
 NOX := .venv/bin/nox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit durability integration benchmark lint venv lab-up lab-down clean tool-packages lab-packages \
+.PHONY: help demo test test-all prepare lab-cache unit durability integration benchmark lint venv lab-up lab-down clean tool-packages lab-packages \
 	integration-packages
 
 help: ## show this list
@@ -17,8 +17,18 @@ help: ## show this list
 demo: lab-packages venv ## mount two images in the laboratory, reboot it, and look again
 	$(NOX) -s demo
 
-test: lab-packages integration-packages venv ## every check: lint, types, docs, sanity, unit, durability, integration, molecule
-	$(NOX)
+test: prepare ## what tells that it works: style, types, docs, sanity, unit, some of integration, mount and reboot
+	$(NOX) -s test
+
+test-all: prepare ## every check; FROM=<check> goes on where an earlier run has failed
+	$(NOX) -s test_all $(if $(FROM),-- --from $(FROM))
+
+# Beside each other, since both take a minute of one processor.
+prepare: lab-packages integration-packages tool-packages
+	@$(MAKE) --no-print-directory --jobs 2 venv lab-cache
+
+lab-cache: lab-packages ## build the root file systems of the laboratory, where they are not in its cache
+	@tests/lab/lab build
 
 unit: venv ## the unit tests alone
 	$(NOX) -s unit

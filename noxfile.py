@@ -9,14 +9,14 @@ the same versions whichever session runs.
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import nox
@@ -25,7 +25,6 @@ ROOT = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
 WORK = ROOT / ".nox"
 COLLECTION = Path("ansible_collections", "cephclient", "rbd")
-APART = "faults"
 BENCHMARKS = ("image", "info", "import_file", "boot")
 
 if not (BIN / "ansible-test").exists():
@@ -35,9 +34,33 @@ if not (BIN / "ansible-test").exists():
 os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
 
 WORK.mkdir(exist_ok=True)
-nox.options.report = str(WORK / "report.json")
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "docs", "sanity", "unit", "durability", "integration", "molecule"]
+# Which sessions run beside each other, and what each of their steps costs: tests/tools/checks.
+nox.options.sessions = ["test"]
+
+
+@nox.session
+def test(session: nox.Session) -> None:
+    """What tells a newcomer that it works: most sessions, and the scenario default."""
+    _run_checks(session, "test")
+
+
+@nox.session
+def test_all(session: nox.Session) -> None:
+    """Every check; after --: --from CHECK goes on where an earlier run has failed."""
+    _run_checks(session, "all")
+
+
+@nox.session
+def proofs(session: nox.Session) -> None:
+    """Write the list of every test with the check that runs it, which a unit test compares."""
+    _run_checks(session, "proofs")
+
+
+@nox.session
+def figures(session: nox.Session) -> None:
+    """Take the times of the last run as the figures that later runs are compared with."""
+    _run_checks(session, "figures")
 
 
 @nox.session
@@ -67,9 +90,14 @@ def types(session: nox.Session) -> None:
         "tests/integration",
         "tests/benchmark",
         "tests/canary",
+        "tests/tools",
     )
     existing = [name for name in programs if (ROOT / name).exists()]
-    imports = {"MYPYPATH": "roles/rbdmap/files:tests/lab:tests/integration:tests/durability:tests/benchmark"}
+    places = (
+        "roles/rbdmap/files",
+        *(f"tests/{name}" for name in ("lab", "tools", "integration", "durability", "benchmark")),
+    )
+    imports = {"MYPYPATH": ":".join(places)}
     session.run("mypy", "--python-version", "3.11", *existing, env=imports)
     # By themselves, since mypy knows one module called conftest at a time.
     session.run("mypy", "--python-version", "3.11", "tests/durability", env=imports)
@@ -134,21 +162,16 @@ def benchmark(session: nox.Session) -> None:
 
 @nox.session
 def molecule(session: nox.Session) -> None:
-    """Run the scenarios of extensions/molecule in the laboratory."""
-    if not (ROOT / "extensions" / "molecule").exists():
-        session.skip("there is no extensions/molecule yet")
-    environment = {**_installed_collection(session), **_new_molecule_state("shared")}
-    if session.posargs:
-        session.run("molecule", "test", *session.posargs, env=environment)
-        return
-    # The scenario with a laboratory of its own runs beside the others: an emulated guest leaves a processor idle.
-    apart = ("molecule", "test", "--no-shared-state", "--scenario-name", APART)
-    with _beside(session, apart, {**environment, **_new_molecule_state("apart")}):
+    """Run the scenarios of extensions/molecule, or those named by --scenario-name, each in a laboratory of its own."""
+    names = _scenarios() if "--scenario-name" not in session.posargs else []
+    for arguments in [["--scenario-name", name] for name in names] or [session.posargs]:
+        name = arguments[arguments.index("--scenario-name") + 1]
+        laboratory = {"RBDLAB_NAME": os.environ.get("RBDLAB_NAME") or name}
+        environment = {**_installed_collection(session), **_new_molecule_state(name), **laboratory}
         try:
-            session.run("molecule", "test", "--all", "--exclude", APART, env=environment)
+            session.run("molecule", "test", *arguments, env=environment)
         finally:
-            # Where another scenario than the first has failed, molecule leaves the laboratory that they share.
-            laboratory = {"RBDLAB_NAME": os.environ.get("RBDLAB_NAME", "molecule")}
+            # Molecule destroys nothing where another step than destroy has failed before it.
             session.run("tests/lab/lab", "down", env=laboratory, external=True)
 
 
@@ -160,23 +183,12 @@ def demo(session: nox.Session) -> None:
     session.run("python", "tests/demo/demo.py", *session.posargs, env=_installed_collection(session))
 
 
-@contextlib.contextmanager
-def _beside(session: nox.Session, command: tuple[str, ...], environment: dict[str, str]) -> Iterator[None]:
-    """Run a command beside what the block does; afterwards, show what it has printed and fail if it has failed."""
-    log = WORK / "beside.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        yield
-    finally:
-        process.wait()
-        session.log(f"{' '.join(command)} has run beside this, and printed:")
-        sys.stdout.write(log.read_text(encoding="utf-8", errors="replace"))
-        sys.stdout.flush()
-    if process.returncode != 0:
-        session.error(f"{' '.join(command)} has failed with {process.returncode}")
+def _run_checks(session: nox.Session, tier: str) -> None:
+    session.run("python", "-m", "checks", tier, *session.posargs, env={"PYTHONPATH": "tests/tools:tests/lab"})
+
+
+def _scenarios() -> list[str]:
+    return sorted(path.parent.name for path in ROOT.glob("extensions/molecule/*/molecule.yml"))
 
 
 def _new_molecule_state(name: str) -> dict[str, str]:
@@ -229,16 +241,29 @@ def _installed_collection(session: nox.Session) -> dict[str, str]:
     """Build the release archive, install it, and return the environment that finds it.
 
     What runs in the laboratory is what a user would get, so a file that the
-    archive lacks is missed here first.
+    archive lacks is missed here first. It is built once for the same files, since
+    sessions that run beside each other use it.
     """
-    tree = _copy_collection(WORK / "build")
-    place = WORK / "installed"
-    shutil.rmtree(place, ignore_errors=True)
-    galaxy = ("ansible-galaxy", "collection")
-    session.run(*galaxy, "build", "--force", "--output-path", str(place), str(tree), silent=True)
-    archives = [str(path) for path in place.glob("*.tar.gz")]
-    session.run(*galaxy, "install", "--force", "--offline", "--collections-path", str(place), *archives, silent=True)
+    names = _repository_files()
+    content = hashlib.sha256(b"\0".join(name.encode() + b"\0" + (ROOT / name).read_bytes() for name in names))
+    place = WORK / "installed" / content.hexdigest()[:16]
+    (WORK / "installed").mkdir(exist_ok=True)
+    with (WORK / "installed" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            _install_collection(session, place)
     return {"ANSIBLE_COLLECTIONS_PATH": str(place)}
+
+
+def _install_collection(session: nox.Session, place: Path) -> None:
+    tree = _copy_collection(WORK / "build")
+    new = place.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    galaxy = ("ansible-galaxy", "collection")
+    session.run(*galaxy, "build", "--force", "--output-path", str(new), str(tree), silent=True)
+    archives = [str(path) for path in new.glob("*.tar.gz")]
+    session.run(*galaxy, "install", "--force", "--offline", "--collections-path", str(new), *archives, silent=True)
+    new.rename(place)
 
 
 def _provide_pip_bootstrap(session: nox.Session) -> None:

@@ -42,8 +42,29 @@ def ssh_options(known_hosts: Path) -> list[str]:
 
 def render(facts: Facts) -> str:
     """Return the inventory as YAML."""
-    clients: Mapping[str, Node] = {name: {"ansible_host": str(ip)} for name, ip in facts.clients.items()}
-    variables: Mapping[str, Node] = {
+    groups: Mapping[str, Node] = {
+        "ceph": {"hosts": {CEPH_HOST: {"ansible_host": str(facts.ceph)}}},
+        "clients": {"hosts": {name: {"ansible_host": str(ip)} for name, ip in facts.clients.items()}},
+    }
+    return "---\n" + _yaml({"all": {"children": groups, "vars": _variables(facts)}}, 0)
+
+
+def render_list(facts: Facts | None) -> str:
+    """Return what Ansible takes from an inventory script, as JSON; empty groups where there is no laboratory yet."""
+    ceph = {CEPH_HOST: facts.ceph} if facts else {}
+    clients = facts.clients if facts else {}
+    document = {
+        "all": {"vars": _variables(facts) if facts else {}},
+        "ceph": {"hosts": [*ceph]},
+        "clients": {"hosts": [*clients]},
+        # With these Ansible does not call the script again for each host.
+        "_meta": {"hostvars": {name: {"ansible_host": str(ip)} for name, ip in {**ceph, **clients}.items()}},
+    }
+    return json.dumps(document) + "\n"
+
+
+def _variables(facts: Facts) -> Mapping[str, Node]:
+    return {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(facts.key_file),
         "ansible_ssh_common_args": shlex.join(ssh_options(facts.known_hosts)),
@@ -57,11 +78,6 @@ def render(facts: Facts) -> str:
         "ceph_conf_content": facts.conf,
         "rbdlab_suite": facts.suite,
     }
-    groups: Mapping[str, Node] = {
-        "ceph": {"hosts": {CEPH_HOST: {"ansible_host": str(facts.ceph)}}},
-        "clients": {"hosts": clients},
-    }
-    return "---\n" + _yaml({"all": {"children": groups, "vars": variables}}, 0)
 
 
 def _yaml(node: Mapping[str, Node], depth: int) -> str:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from . import cephconf, inventory, network, subnet
 from .cluster import Cluster
 from .errors import CancelledError, LabError
 from .guest import BOOT_TIMEOUT, Guest
+from .inventory import Facts
 from .mirror import SUITES
 from .network import Network
 from .paths import Paths, locked
@@ -24,7 +26,7 @@ from .pod import Pod
 from .privilege import explain, is_root
 from .process import ProcessRecord, run_root, send
 from .progress import Progress
-from .recipe import client_recipe, cluster_recipe
+from .recipe import Recipe, client_recipe, cluster_recipe
 from .rootfs import Cache
 from .ssh import Ssh
 from .state import State
@@ -60,6 +62,14 @@ class Lab:
         checkout = Path(__file__).resolve().parents[3]
         chosen = os.environ.get("RBDLAB_NAME", "") if name is None else name
         return cls(Paths.of(checkout, os.environ, chosen), progress or Progress())
+
+    def build(self, suite: str | None = None) -> None:
+        """Build the root file systems that the cache does not have, beside each other."""
+        chosen = suite or os.environ.get("RBDLAB_SUITE") or DEFAULT_SUITE
+        self._together([partial(self._build, recipe(chosen)) for recipe in (cluster_recipe, client_recipe)])
+
+    def _build(self, recipe: Recipe) -> None:
+        self._cache.get(recipe)
 
     # -- up and down ---------------------------------------------------------------------------------
 
@@ -218,13 +228,17 @@ class Lab:
 
     def inventory(self) -> str:
         """Return the Ansible inventory."""
-        state = self._state()
+        return inventory.render(self._facts(self._state()))
+
+    def inventory_list(self) -> str:
+        """Return the same as an inventory script does, also where there is no laboratory yet."""
+        state = State.load(self.paths.record)
+        return inventory.render_list(None if state is None else self._facts(state))
+
+    def _facts(self, state: State) -> Facts:
         conf = cephconf.client_conf(state.fsid, state.ceph_address)
         clients = {name: state.guest_address(name) for name in state.guests}
-        facts = inventory.Facts(
-            state.suite, state.ceph_address, clients, state.fsid, conf, self._ssh.key, self._ssh.known_hosts
-        )
-        return inventory.render(facts)
+        return Facts(state.suite, state.ceph_address, clients, state.fsid, conf, self._ssh.key, self._ssh.known_hosts)
 
     def _state(self) -> State:
         state = State.load(self.paths.record)

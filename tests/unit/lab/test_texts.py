@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import configparser
+import json
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -68,6 +69,22 @@ def test_the_inventory_is_yaml_with_both_groups() -> None:
     assert document["children"]["clients"] == {"hosts": {"client1": {"ansible_host": "198.18.5.11"}}}
     assert document["vars"]["ceph_conf_content"] == FACTS.conf
     assert document["vars"]["ansible_python_interpreter"] == "/usr/bin/python3"
+
+
+def test_the_list_of_an_inventory_script_says_the_same() -> None:
+    yaml = pytest.importorskip("yaml")
+    document = yaml.safe_load(inventory.render(FACTS))["all"]
+    listed = json.loads(inventory.render_list(FACTS))
+    assert listed["all"]["vars"] == document["vars"]
+    for group in ("ceph", "clients"):
+        hosts = document["children"][group]["hosts"]
+        assert {name: listed["_meta"]["hostvars"][name] for name in listed[group]["hosts"]} == hosts
+
+
+def test_the_list_has_both_groups_where_there_is_no_laboratory() -> None:
+    assert json.loads(inventory.render_list(None)) == {
+        "all": {"vars": {}}, "ceph": {"hosts": []}, "clients": {"hosts": []}, "_meta": {"hostvars": {}},
+    }  # fmt: skip
 
 
 def test_an_inventory_without_guests_is_still_a_mapping() -> None:

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which checks there are, in which tier each is, and what each of them runs (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TEST, REST = "test", "rest"
+
+INTEGRATION = "tests/integration"
+# At least one file for each module that librbd serves, chosen by their cost: they are what a newcomer waits for.
+INTEGRATION_SHORT = (
+    f"{INTEGRATION}/test_rbd_image_basics.py",
+    f"{INTEGRATION}/test_rbd_snapshot.py",
+    f"{INTEGRATION}/test_rbd_info.py",
+    f"{INTEGRATION}/test_rbd_namespace.py",
+    f"{INTEGRATION}/test_rbd_pool.py",
+    f"{INTEGRATION}/test_rbd_user.py",
+)
+
+
+class UnknownCheckError(Exception):
+    """A name that no check has."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the proof: a session of nox with its arguments."""
+
+    name: str
+    tier: str
+    session: str
+    arguments: tuple[str, ...] = ()
+    #: The name (RBDLAB_NAME) of the laboratory that it starts; empty where it has none.
+    laboratory: str = ""
+
+
+def _scenario(name: str, tier: str) -> Check:
+    return Check(name, tier, "molecule", ("--scenario-name", name), laboratory=name)
+
+
+# In the order in which they begin: of each tier the longest first, since what begins last decides when all is done.
+CHECKS = (
+    _scenario("default", TEST),
+    Check("lint", TEST, "lint"),
+    Check("types", TEST, "types"),
+    Check("docs", TEST, "docs"),
+    Check("unit", TEST, "unit"),
+    Check("integration_short", TEST, "integration", INTEGRATION_SHORT),
+    Check("durability", TEST, "durability"),
+    Check("sanity", TEST, "sanity"),
+    _scenario("faults", REST),
+    Check("integration", REST, "integration", tuple(f"--ignore={path}" for path in INTEGRATION_SHORT)),
+    _scenario("refusals", REST),
+    _scenario("many", REST),
+)
+
+
+def chosen(tiers: Sequence[str], first: str = "") -> list[Check]:
+    """Return the checks of these tiers, from ``first`` on: a check, or a tier.
+
+    :raises UnknownCheckError: ``first`` is none of them
+    """
+    checks = [check for check in CHECKS if check.tier in tiers]
+    if not first:
+        return checks
+    begins = [number for number, check in enumerate(checks) if first in {check.name, check.tier}]
+    if not begins:
+        names = ", ".join(check.name for check in checks)
+        raise UnknownCheckError(f"Cannot begin with {first}: the checks are {names}. Name one of these.")
+    return checks[begins[0] :]

@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One check: its process, its log, and what each step of it has cost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .catalogue import Check
+from .laboratory import Laboratory
+from .processor_time import Meter, processes
+from .steps import Steps
+
+# How often output and processor time are read, in seconds.
+LOOK_EVERY = 1.0
+# No check takes half as long; one that hangs must not keep the others from being reported.
+LIMIT = 2700.0
+_BEGINNING = "start"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds, on the clock and of processors: of what runs on the machine, of guests, and of the Ceph daemons."""
+
+    seconds: float = 0.0
+    controller: float = 0.0
+    guests: float = 0.0
+    cluster: float = 0.0
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(
+            self.seconds - other.seconds,
+            self.controller - other.controller,
+            self.guests - other.guests,
+            self.cluster - other.cluster,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a check has ended."""
+
+    check: Check
+    passed: bool
+    cause: str
+    cost: Cost
+    log: Path
+    steps: dict[str, Cost] = field(default_factory=dict)
+
+
+class Run:
+    """A check that runs; ``outcome`` is there once ``done`` is set."""
+
+    def __init__(self, check: Check, checkout: Path, logs: Path) -> None:
+        self.check = check
+        self.step = _BEGINNING
+        self.done = threading.Event()
+        self.outcome: Outcome | None = None
+        self._log = logs / f"{check.name}.log"
+        self._laboratory = Laboratory(checkout, check.laboratory) if check.laboratory else None
+        self._meters = {"controller": Meter(), "guests": Meter(), "cluster": Meter()}
+        self._marks = [(_BEGINNING, Cost())]
+        self._began = time.monotonic()
+        self._cause = ""
+        self._process = self._start(checkout)
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has run."""
+        return time.monotonic() - self._began
+
+    def _start(self, checkout: Path) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-m", "nox", "--session", self.check.session]
+        argv += ["--", *self.check.arguments] if self.check.arguments else []
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        if self.check.laboratory:
+            environment["RBDLAB_NAME"] = self.check.laboratory
+        # Into a file: of a pipe we would see the end only when the last process that has it has ended. And a session of
+        # its own, so that it can be ended with all that it has started.
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                argv, cwd=checkout, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _follow(self) -> None:
+        """Follow the output and the processor time to the end."""
+        steps = Steps()
+        with self._log.open(encoding="utf-8", errors="replace") as log:
+            while (code := self._process.poll()) is None:
+                self._look()
+                for line in log:
+                    begun = steps.begun(line)
+                    if begun is not None:
+                        self.step = begun
+                        self._marks.append((begun, self._cost()))
+                if self.seconds > LIMIT and not self._cause:
+                    self.end(f"it had not ended after {LIMIT:.0f} s")
+                time.sleep(LOOK_EVERY)
+        cause = self._cause or (f"exit code {code}" if code else "")
+        cost = self._cost()
+        self.outcome = Outcome(self.check, not cause, cause, cost, self._log, self._costs_of_steps(cost))
+        self.done.set()
+
+    def _look(self) -> None:
+        known = processes()
+        self._meters["controller"].look(self._process.pid, known)
+        if self._laboratory is not None:
+            for pid in self._laboratory.guests():
+                self._meters["guests"].look(pid, known)
+            for pid in self._laboratory.cluster():
+                self._meters["cluster"].look(pid, known)
+
+    def _cost(self) -> Cost:
+        return Cost(self.seconds, **{name: meter.seconds for name, meter in self._meters.items()})
+
+    def _costs_of_steps(self, whole: Cost) -> dict[str, Cost]:
+        """Return what each step has cost; one that a scenario has more than once is numbered."""
+        ends = [cost for _name, cost in self._marks[1:]] + [whole]
+        costs: dict[str, Cost] = {}
+        for (name, begin), end in zip(self._marks, ends, strict=True):
+            times = sum(known.partition(" #")[0] == name for known in costs)
+            costs[f"{name} #{times + 1}" if times else name] = end - begin
+        return costs
+
+    def end(self, cause: str) -> None:
+        """End it with all that it has started; first as Ctrl-C would, so that it can clean up."""
+        self._cause = cause
+        for number, patience in ((signal.SIGINT, 60), (signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+            try:
+                os.killpg(self._process.pid, number)
+            except ProcessLookupError:
+                return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience)
+                return

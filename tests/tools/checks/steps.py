@@ -1,0 +1,41 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recognises in the output of molecule which step of a scenario begins (pure)."""
+
+from __future__ import annotations
+
+import re
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# With colours molecule writes an arrow, without them an angle.
+_MATRIX = re.compile(r"(?:➜|>) discovery: scenario test matrix: (?P<steps>.+)$")
+_EXECUTING = re.compile(r"^\S+ +\S+ (?:➜|>) (?P<action>[^:]+): Executing$")
+
+
+def plain(line: str) -> str:
+    """Return a line without colours and without the blanks at its end."""
+    return _COLOURS.sub("", line).rstrip()
+
+
+class Steps:
+    """Follows the output of one run of molecule."""
+
+    def __init__(self) -> None:
+        self._coming: list[str] = []
+
+    def begun(self, line: str) -> str | None:
+        """Return the name of the step that begins with this line, with its arguments; None if none does."""
+        text = plain(line)
+        if matrix := _MATRIX.search(text):
+            self._coming = matrix["steps"].split(", ")
+            return None
+        executing = _EXECUTING.search(text)
+        if executing is None:
+            return None
+        action = executing["action"]
+        # The lines name the action alone; its argument stands in the matrix.
+        while self._coming:
+            step = self._coming.pop(0)
+            if step.split()[0] == action:
+                return step
+        return action

@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks run beside each other; each has its line, its times, and its place in a tier."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from checks import catalogue, processor_time, proofs, report
+from checks.catalogue import CHECKS, REST, TEST, Check
+from checks.run import Cost, Outcome, Run
+from checks.steps import Steps
+
+ROOT = Path(__file__).resolve().parents[3]
+NOXFILE = """
+import nox
+nox.options.default_venv_backend = "none"
+
+@nox.session
+def good(session):
+    print("INFO     here > discovery: scenario test matrix: create, verify tests/a, verify tests/b", flush=True)
+    for action in ("create", "verify", "verify"):
+        print(f"INFO     here > {action}: Executing", flush=True)
+        sum(range(9_000_000))
+        __import__("time").sleep(1.2)
+
+@nox.session
+def bad(session):
+    print("what is looked for\\nE   the cause of it")
+    session.error("it has failed")
+
+@nox.session
+def endless(session):
+    __import__("time").sleep(600)
+"""
+
+
+class TestCatalogue:
+    def test_every_name_is_there_once(self) -> None:
+        names = [check.name for check in CHECKS]
+        assert sorted(set(names)) == sorted(names)
+
+    def test_every_session_is_one_of_nox(self) -> None:
+        defined = re.findall(
+            r"^@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert {check.session for check in CHECKS} <= set(defined)
+
+    def test_every_scenario_is_a_check(self) -> None:
+        scenarios = {path.parent.name for path in ROOT.glob("extensions/molecule/*/molecule.yml")}
+        assert {check.arguments[-1] for check in CHECKS if check.session == "molecule"} == scenarios
+
+    def test_no_laboratory_is_shared(self) -> None:
+        laboratories = [check.laboratory for check in CHECKS if check.laboratory]
+        assert len(set(laboratories)) == len(laboratories)
+
+    def test_the_first_tier_has_a_file_of_integration_for_each_module_that_librbd_serves(self) -> None:
+        short = " ".join(catalogue.INTEGRATION_SHORT)
+        for module in ("rbd_image", "rbd_snapshot", "rbd_info", "rbd_pool", "rbd_namespace", "rbd_user"):
+            assert f"test_{module}" in short
+        assert all((ROOT / path).is_file() for path in catalogue.INTEGRATION_SHORT)
+
+    @pytest.mark.parametrize(
+        ("first", "expected"),
+        [
+            ("", [check.name for check in CHECKS]),
+            (CHECKS[0].name, [check.name for check in CHECKS]),
+            ("faults", [check.name for check in CHECKS if check.tier == REST]),
+            (REST, [check.name for check in CHECKS if check.tier == REST]),
+            (CHECKS[-1].name, [CHECKS[-1].name]),
+        ],
+    )
+    def test_from_begins_with_a_check_or_a_tier(self, first: str, expected: list[str]) -> None:
+        assert [check.name for check in catalogue.chosen((TEST, REST), first)] == expected
+
+    def test_a_name_that_no_check_has_is_refused(self) -> None:
+        with pytest.raises(catalogue.UnknownCheckError, match=r"Cannot begin with moleculr: the checks are .*default"):
+            catalogue.chosen((TEST, REST), "moleculr")
+
+    def test_a_check_of_another_tier_is_refused(self) -> None:
+        with pytest.raises(catalogue.UnknownCheckError):
+            catalogue.chosen((TEST,), "faults")
+
+
+class TestProofs:
+    def test_the_list_in_the_repository_is_that_of_the_checkout(self) -> None:
+        kept = (ROOT / "tests/tools/checks/proofs.txt").read_text(encoding="utf-8")
+        assert proofs.text(proofs.read(ROOT)) == kept, "write it again: .venv/bin/nox -s proofs"
+
+    def test_every_test_is_run_by_a_check(self) -> None:
+        assert [proof.path for proof in proofs.read(ROOT) if not proof.checks] == []
+
+    def test_every_step_of_a_sequence_is_there(self) -> None:
+        assert proofs.missing_steps(ROOT) == []
+
+    def test_a_test_that_no_sequence_verifies_is_noticed(self, tmp_path: Path) -> None:
+        for check in CHECKS:
+            if check.session == "molecule":
+                scenario = tmp_path / "extensions/molecule" / check.arguments[-1]
+                (scenario / "tests/seen").mkdir(parents=True)
+                (scenario / "tests/unseen").mkdir()
+                (scenario / "molecule.yml").write_text(
+                    "  test_sequence:\n    - verify tests/seen\n    - verify tests/gone\n"
+                )
+                (scenario / "tests/seen/test_a.py").write_text(
+                    "def test_one(): pass\ndef test_two(): pass\ndef help(): pass\n"
+                )
+                (scenario / "tests/unseen/test_b.py").write_text("def test_three(): pass\n")
+        lines = [proof.line() for proof in proofs.read(tmp_path)]
+        assert "extensions/molecule/default/tests/seen/test_a.py 2 default" in lines
+        assert "extensions/molecule/default/tests/unseen/test_b.py 1 NONE" in lines
+        assert proofs.missing_steps(tmp_path)[0] == "extensions/molecule/default/tests/gone: a sequence names it"
+
+    def test_a_file_of_integration_is_run_once(self) -> None:
+        found = [proof for proof in proofs.read(ROOT) if proof.path.startswith("tests/integration/")]
+        assert {len(proof.checks) for proof in found} == {1}
+
+
+@pytest.mark.parametrize(
+    ("matrix", "executing"),
+    [
+        ("INFO     faults > discovery: scenario test matrix: {}", "INFO     faults > {}: Executing"),
+        (
+            "\x1b[36mINFO    \x1b[0m \x1b[32mfaults\x1b[0m ➜ \x1b[33mdiscovery\x1b[0m: scenario test matrix: {}",
+            "\x1b[36mINFO    \x1b[0m \x1b[32mfaults\x1b[0m ➜ \x1b[33m{}\x1b[0m: \x1b[36mExecuting\x1b[0m",
+        ),
+    ],
+    ids=["plain", "coloured"],
+)
+def test_steps_are_named_with_their_arguments(matrix: str, executing: str) -> None:
+    steps = Steps()
+    sequence = ["prepare", "side_effect a.yml", "verify tests/a", "side_effect b.yml", "cleanup"]
+    assert steps.begun(matrix.format(", ".join(sequence)) + "\n") is None
+    begun = [steps.begun(executing.format(step.split()[0]) + "\n") for step in sequence]
+    assert begun == sequence
+    assert steps.begun("TASK [A task: Executing] ***\n") is None
+    assert steps.begun(executing.format("destroy")) == "destroy"
+
+
+class TestProcessorTime:
+    @pytest.mark.parametrize("name", ["python3", "a (strange) name", "x) S 1 2"])
+    def test_the_name_of_a_process_may_have_brackets(self, name: str) -> None:
+        fields = ["S", "42", *["0"] * 9, "100", "50", "25", "25", "20", "0", "1", "0", "777", *["0"] * 20]
+        process = processor_time.parse_stat(7, f"7 ({name}) {' '.join(fields)}\n")
+        assert (process.pid, process.parent, process.started) == (7, 42, 777)
+        assert process.seconds == pytest.approx(200 / processor_time._TICKS)
+
+    def test_children_and_what_has_ended_are_counted(self) -> None:
+        burn = "import time\nwhile time.process_time() < 0.5: pass"
+        script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); sys.stdin.read()"
+        meter = processor_time.Meter()
+        with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 60
+            while meter.seconds < 0.5 and time.monotonic() < deadline:
+                meter.look(process.pid, processor_time.processes())
+        used = meter.seconds
+        meter.look(process.pid, processor_time.processes())
+        assert 0.5 <= used < 30
+        assert meter.seconds == used
+
+
+class TestRun:
+    @pytest.fixture
+    def checkout(self, tmp_path: Path) -> Path:
+        (tmp_path / "noxfile.py").write_text(NOXFILE, encoding="utf-8")
+        return tmp_path
+
+    def finished(self, checkout: Path, session: str) -> Outcome:
+        run = Run(Check(session, TEST, session), checkout, checkout)
+        assert run.done.wait(60)
+        assert run.outcome is not None
+        return run.outcome
+
+    def test_each_step_has_its_times(self, checkout: Path) -> None:
+        outcome = self.finished(checkout, "good")
+        assert outcome.passed
+        assert list(outcome.steps) == ["start", "create", "verify tests/a", "verify tests/b"]
+        assert sum(cost.seconds for cost in outcome.steps.values()) == pytest.approx(outcome.cost.seconds)
+        assert outcome.cost.controller > 0.2
+
+    def test_what_failed_is_shown_and_where_the_rest_is(self, checkout: Path) -> None:
+        outcome = self.finished(checkout, "bad")
+        lines = report.details(outcome, outcome.log.read_text(encoding="utf-8").splitlines())
+        assert not outcome.passed
+        assert lines[0] == f"--- bad: exit code 1. All of its output is in {checkout}/bad.log."
+        assert "    E   the cause of it" in lines
+        assert report.line(outcome).startswith("bad                FAILED ")
+
+    def test_one_that_is_ended_takes_its_children_along(self, checkout: Path) -> None:
+        run = Run(Check("endless", TEST, "endless"), checkout, checkout)
+        run.end("it was interrupted")
+        assert run.done.wait(60)
+        assert run.outcome is not None
+        assert (run.outcome.passed, run.outcome.cause) == (False, "it was interrupted")
+
+
+class TestReport:
+    TIMES: ClassVar[report.Times] = {
+        "lint": {"tier": TEST, "passed": True, "seconds": 60, "controller": 50, "guests": 0, "cluster": 0, "steps": {}},
+        "many": {
+            "tier": REST, "passed": True, "seconds": 100, "controller": 30, "guests": 90, "cluster": 5,
+            "steps": {
+                "converge": {"seconds": 80, "controller": 20, "guests": 80, "cluster": 4},
+                "cleanup": {"seconds": 3, "controller": 1, "guests": 1, "cluster": 0},
+            },
+        },
+    }  # fmt: skip
+
+    def test_the_table_has_checks_and_long_steps(self) -> None:
+        lines = [" ".join(line.split()) for line in report.table(self.TIMES)]
+        assert lines[1:] == [
+            "lint 60 50 0 0", "many 100 30 90 5", "converge 80 20 80 4", "all of them, one after another 160 80 90 5",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("figures", "named"),
+        [
+            ({}, []),
+            ({"lint": 60, "many: converge": 80}, []),
+            ({"lint": 41}, []),
+            ({"lint": 39}, ["lint took 60 s, 1.5 times the 39 s known."]),
+            ({"many: converge": 40}, ["many: converge took 80 s, 2.0 times the 40 s known."]),
+            ({"many: cleanup": 1}, []),
+        ],
+    )
+    def test_a_step_that_has_become_much_slower_is_named(self, figures: dict[str, float], named: list[str]) -> None:
+        assert report.slower(self.TIMES, figures) == named
+
+    def test_times_are_kept_as_json(self, tmp_path: Path) -> None:
+        outcome = Outcome(CHECKS[0], passed=True, cause="", cost=Cost(1.23, 4.56), log=tmp_path / "log")
+        path = tmp_path / "times.json"
+        assert report.load(path) == {}
+        report.save(path, {"default": report.rows(outcome)})
+        assert json.loads(path.read_text(encoding="utf-8"))["default"] == {
+            "tier": TEST, "passed": True, "seconds": 1.2, "controller": 4.6, "guests": 0.0, "cluster": 0.0, "steps": {},
+        }  # fmt: skip
