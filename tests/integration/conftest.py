@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from loopback import modules
 from loopback.cluster import LoopbackCluster
+from loopback.forks import Forks
 from loopback.modules import Module, Modules, Result, Ritual
 from loopback.playbooks import Playbooks
 from loopback.site import Site
@@ -42,9 +43,16 @@ def system_python(site: Site) -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory, system_python: str) -> Iterator[LoopbackCluster]:
+def forks(site: Site, system_python: str) -> Iterator[Forks]:
+    """Where modules, scripts and ``ceph`` are run without starting Python and importing what they need each time."""
+    with Forks(site, system_python) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory, system_python: str, forks: Forks) -> Iterator[LoopbackCluster]:
     """A cluster for all tests of this process, with the pool ``rbd``; its OSDs suffice for an erasure-coded pool."""
-    with LoopbackCluster(tmp_path_factory.mktemp("cluster"), osds=3, python=system_python) as running:
+    with LoopbackCluster(tmp_path_factory.mktemp("cluster"), osds=3, python=system_python, forks=forks) as running:
         running.python(_CREATE_POOL, SESSION_POOL)
         yield running
 
@@ -84,9 +92,9 @@ def connection(cluster: LoopbackCluster) -> dict[str, Any]:
 
 
 @pytest.fixture
-def module(site: Site, system_python: str, connection: dict[str, Any]) -> Modules:
+def module(site: Site, system_python: str, forks: Forks, connection: dict[str, Any]) -> Modules:
     """Make a module, by its short name, something to call with its options."""
-    return functools.partial(Module, site=site, python=system_python, defaults=connection)
+    return functools.partial(Module, site=site, python=system_python, defaults=connection, forks=forks)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 from loopback import cluster as cluster_module, conf
 from loopback.cluster import ClusterError, LoopbackCluster
-from loopback.daemon import CommandError
+from loopback.daemon import ENVIRONMENT, CommandError
+from loopback.forks import MODULES, Forks
 from loopback.modules import Modules, Result, ritual
 from loopback.playbooks import Playbooks
 
@@ -164,11 +166,45 @@ def test_data_pool_may_be_erasure_coded(cluster: LoopbackCluster, pool: str, era
     assert cluster.json("rbd", "info", f"{pool}/data")["data_pool"] == erasure_coded_pool
 
 
-def test_module_that_is_called_wrongly_fails(module: Modules) -> None:
-    result = module("rbd_image")({"image": "rbd/data", "sise": "8M"})
+@pytest.mark.parametrize("name", MODULES)
+def test_module_that_is_called_wrongly_fails_in_a_fork_and_when_started(name: str, module: Modules) -> None:
+    forked = module(name)
+    assert forked.forks is not None
+    started = dataclasses.replace(forked, forks=None)
+    wrong = {**forked.defaults, "sise": "8M"}
 
-    assert result.failed
-    assert "sise" in result.msg
+    results = [run(wrong) for run in (forked, started)]
+
+    assert results[0] == results[1]
+    assert results[0].failed
+    assert "sise" in results[0].msg
+
+
+def test_fork_has_the_arguments_input_environment_and_exit_code_of_a_started_program(
+    forks: Forks, system_python: str
+) -> None:
+    script = """
+import json, os, sys
+print(json.dumps([sys.argv, sys.stdin.read(), dict(os.environ), os.getcwd(), __name__]), flush=True)
+print("problem", file=sys.stderr)
+sys.exit(3)
+"""
+    argv = ["-c", script, "one", "two"]
+    started = subprocess.run(
+        [system_python, *argv], input="text", capture_output=True, text=True, check=False, env=ENVIRONMENT, cwd="/"
+    )
+
+    forked = forks.run(argv, stdin="text", environment=ENVIRONMENT)
+
+    assert (forked.returncode, forked.stderr) == (started.returncode, started.stderr) == (3, "problem\n")
+    assert forked.stdout == started.stdout
+
+
+def test_fork_that_takes_too_long_is_ended(forks: Forks) -> None:
+    with pytest.raises(CommandError, match="did not end within 0 s"):
+        forks.run(["-c", "import time; time.sleep(60)"], timeout=0.1)
+
+    assert forks.run(["-c", "print('next')"]).stdout == "next\n"
 
 
 SAME: list[dict[str, Any]] = []

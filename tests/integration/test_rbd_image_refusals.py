@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
+from loopback.forks import Forks
 from loopback.modules import Modules
 
 
@@ -105,8 +106,10 @@ def test_full_pool_is_said_in_time_and_nothing_is_begun(cluster: LoopbackCluster
     assert cluster.json("rbd", "ls", pool) == ["one"]
 
 
-def test_full_cluster_is_said_in_time_and_nothing_is_begun(tmp_path: Path, system_python: str, module: Modules) -> None:
-    with LoopbackCluster(tmp_path / "cluster", osds=1, python=system_python) as small:
+def test_full_cluster_is_said_in_time_and_nothing_is_begun(
+    tmp_path: Path, system_python: str, forks: Forks, module: Modules
+) -> None:
+    with LoopbackCluster(tmp_path / "cluster", osds=1, python=system_python, forks=forks) as small:
         small.ceph("osd", "pool", "create", "rbd")
         small.rbd("pool", "init", "rbd")
         small.rbd("create", "rbd/one", "--size", "64M")

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
+from loopback.forks import Forks
 from loopback.modules import Modules
 
 STRICT = {"mon_allow_pool_delete": "false", "mon_allow_pool_size_one": "false", "osd_pool_default_size": "2"}
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, system_python: str) -> Iterator[LoopbackCluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, system_python: str, forks: Forks) -> Iterator[LoopbackCluster]:
     directory = tmp_path_factory.mktemp("strict") / "cluster"
-    with LoopbackCluster(directory, osds=2, python=system_python, options=STRICT) as running:
+    with LoopbackCluster(directory, osds=2, python=system_python, options=STRICT, forks=forks) as running:
         yield running
 
 

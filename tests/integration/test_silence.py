@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
+from loopback.forks import Forks
 from loopback.modules import Module, Modules, Result
 from loopback.site import Site
 
@@ -126,11 +128,12 @@ def test_osds_that_stop_in_the_middle(name: str, cluster: LoopbackCluster, names
 def test_a_run_that_reads_many_images_waits_once(cluster: LoopbackCluster, namespace: str, module: Modules) -> None:
     named = {"images": [{"image": f"{namespace}/{number}"} for number in range(200)]}
     assert not module("rbd_image")({**named, "size": "8M"}).failed
-    run = functools.partial(module("rbd_info"), {**named, "connect_timeout": TIMEOUT})
+    started = dataclasses.replace(module("rbd_info"), forks=None)
+    run = functools.partial(started, {**named, "connect_timeout": TIMEOUT})
     begin = time.monotonic()
 
     try:
-        # It takes longer than this to read them.
+        # It takes longer than this to start Python and read them.
         result, took = cut_off(run, lambda: time.monotonic() > begin + 0.5, cluster, lambda: cluster.pause("osd"))
     finally:
         cluster.resume("osd")
@@ -141,13 +144,15 @@ def test_a_run_that_reads_many_images_waits_once(cluster: LoopbackCluster, names
 
 
 @pytest.mark.parametrize("kind", ["mon", "osd"])
-def test_daemons_that_are_killed_in_the_middle(kind: str, tmp_path: Path, site: Site, system_python: str) -> None:
-    with LoopbackCluster(tmp_path / "cluster", python=system_python) as cluster:
+def test_daemons_that_are_killed_in_the_middle(
+    kind: str, tmp_path: Path, site: Site, system_python: str, forks: Forks
+) -> None:
+    with LoopbackCluster(tmp_path / "cluster", python=system_python, forks=forks) as cluster:
         cluster.ceph("osd", "pool", "create", "rbd")
         cluster.rbd("pool", "init", "rbd")
         connection = {"conf": str(cluster.conf), "keyring": str(cluster.admin_keyring), "connect_timeout": TIMEOUT}
         run = functools.partial(
-            Module("rbd_image", site, system_python, connection),
+            Module("rbd_image", site, system_python, connection, forks=forks),
             {"images": [{"image": f"rbd/{number}"} for number in range(400)], "size": "8M"},
         )
 

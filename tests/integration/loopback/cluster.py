@@ -20,12 +20,14 @@ from rbdlab import cephconf
 from rbdlab.errors import tail
 
 from . import conf
-from .daemon import CommandError, Daemon, run
+from .daemon import CommandError, Daemon, output, run
+from .forks import Forks
 
 START_TIMEOUT = 60
 POLL_INTERVAL = 0.05
 ATTEMPTS = 5
 _PORT_TAKEN = "unable to bind monitor"
+_CEPH = "/usr/bin/ceph"
 # What stands around a script for python-rados and python-rbd.
 _CONNECT = """\
 import json, sys
@@ -59,12 +61,14 @@ class LoopbackCluster:
         osds: int = 1,
         python: str = "/usr/bin/python3",
         options: Mapping[str, str] | None = None,
+        forks: Forks | None = None,
     ) -> None:
         """Describe it.
 
         :param directory: new or empty; the cluster writes here and nowhere else, and leaves it.
         :param python: the Python that has Ceph's bindings.
         :param options: options of its daemons, in place of those that suit most tests.
+        :param forks: where scripts and ``ceph``, which is Python too, are run; without it each starts a Python.
         """
         self.directory = directory.resolve()
         self.conf = self.directory / "ceph.conf"
@@ -73,6 +77,7 @@ class LoopbackCluster:
         self._osds = osds
         self._python = python
         self._options = dict(options or {})
+        self._forks = forks
         self._daemons_conf = self.directory / "daemons.conf"
         self._logs = self.directory / "log"
         self._daemons: dict[str, Daemon] = {}
@@ -126,7 +131,11 @@ class LoopbackCluster:
         :raises CommandError: the command failed or took too long.
         """
         client = ("--conf", str(self.conf), "--name", f"client.{user}")
-        return run([program, *client, *argv], check=check, stdin=stdin, timeout=timeout)
+        command = [program, *client, *argv]
+        if self._forks and program == "ceph":
+            done = self._forks.run([_CEPH, *command[1:]], stdin=stdin, timeout=timeout)
+            return output(command, done, check=check)
+        return run(command, check=check, stdin=stdin, timeout=timeout)
 
     def ceph(self, *argv: str, user: str = "admin", check: bool = True, timeout: float = 60) -> str:
         """Run ``ceph``, like :meth:`run`."""
@@ -145,8 +154,10 @@ class LoopbackCluster:
 
         It finds ``rados``, ``rbd``, the connected ``cluster`` and its own ``args``.
         """
-        argv = [self._python, "-c", _CONNECT + textwrap.dedent(script) + _REPORT, str(self.conf), user, *args]
-        return json.loads(run(argv, timeout=timeout))
+        argv = ["-c", _CONNECT + textwrap.dedent(script) + _REPORT, str(self.conf), user, *args]
+        if self._forks:
+            return json.loads(output(argv, self._forks.run(argv, timeout=timeout)))
+        return json.loads(run([self._python, *argv], timeout=timeout))
 
     def user(self, name: str, *, mon: str = "profile rbd", osd: str = "profile rbd", mgr: str = "profile rbd") -> Path:
         """Create a cephx user with these capabilities and return its keyring, which clients find by its name."""

@@ -46,9 +46,17 @@ def run(
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"Cannot run {' '.join(argv)}: it did not end within {timeout:.0f} s.") from error
+    return output(argv, done, check=check)
+
+
+def output(argv: Sequence[str], done: subprocess.CompletedProcess[str], *, check: bool = True) -> str:
+    """Return the standard output of a command that has ended.
+
+    :raises CommandError: it failed, and that is an error.
+    """
     if check and done.returncode != 0:
-        code = done.returncode
-        raise CommandError(f"Cannot run {' '.join(argv)}: it ended with {code}.\n{done.stdout}{done.stderr}")
+        words, code = " ".join(argv), done.returncode
+        raise CommandError(f"Cannot run {words}: it ended with {code}.\n{done.stdout}{done.stderr}")
     return done.stdout
 
 

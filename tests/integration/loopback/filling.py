@@ -14,7 +14,8 @@ from typing import Any
 
 from .cluster import LoopbackCluster
 from .content import Content
-from .daemon import run
+from .daemon import output, run
+from .forks import Forks
 from .site import COLLECTION, Site
 
 KIB, MIB = 2**10, 2**20
@@ -81,11 +82,14 @@ class Filler:
 
     site: Site
     python: str
+    forks: Forks
     connection: Mapping[str, Any]
 
     def __call__(self, path: Path, *args: Any, **options: Any) -> Filled:
         """Fill an image; a refusal is a result, too. The arguments are those of :meth:`argv`."""
-        return Filled(**json.loads(run(self.argv(path, *args, **options), environment=self.site.environment)))
+        argv = self.argv(path, *args, **options)[1:]
+        done = self.forks.run(argv, environment=self.site.environment)
+        return Filled(**json.loads(output(argv, done)))
 
     def argv(self, path: Path, spec: str = "", declared: str | None = None, halfway: str = "") -> list[str]:
         """The command line of the process.

@@ -11,13 +11,14 @@ import pytest
 
 from .cluster import LoopbackCluster
 from .filling import DISK_SIZE, KIB, MIB, Filler, Images, make_raw, noise
+from .forks import Forks
 from .site import Site
 
 
 @pytest.fixture
-def fill(site: Site, system_python: str, connection: dict[str, Any]) -> Filler:
+def fill(site: Site, system_python: str, forks: Forks, connection: dict[str, Any]) -> Filler:
     """Fill images."""
-    return Filler(site, system_python, connection)
+    return Filler(site, system_python, forks, connection)
 
 
 @pytest.fixture

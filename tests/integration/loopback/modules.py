@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .daemon import owned
+from .forks import Forks
 from .site import COLLECTION, Site
 
 #: Seconds after which a module hangs; the longest legitimate wait is the default connect_timeout.
@@ -64,6 +65,7 @@ class Module:
 
     :ivar defaults: options for every call; a call's own win.
     :ivar prefix: a command that runs the one behind it, such as ``strace``.
+    :ivar forks: where it is run, unless there is a prefix; without it each run starts a Python.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Module:
     python: str
     defaults: Mapping[str, Any]
     prefix: Sequence[str] = ()
+    forks: Forks | None = None
 
     def __call__(
         self, options: Mapping[str, Any], *, check: bool = False, diff: bool = True, no_log: bool = False
@@ -79,10 +82,7 @@ class Module:
 
         :param check: run it in check mode.
         """
-        done = subprocess.run(
-            self._argv(), input=self._input(options, check, diff, no_log), capture_output=True, text=True,
-            timeout=TIMEOUT, check=False, env=self.site.environment, cwd="/",
-        )  # fmt: skip
+        done = self._run(self._input(options, check, diff, no_log))
         # Whether it succeeds or fails, a module says so as JSON. Only one that breaks has something else to say.
         assert done.stdout.startswith("\n{"), f"{self.name} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return Result(json.loads(done.stdout))
@@ -102,8 +102,20 @@ class Module:
             finally:
                 process.kill()
 
+    def _run(self, stdin: str) -> subprocess.CompletedProcess[str]:
+        environment = self.site.environment
+        if self.forks and not self.prefix:
+            return self.forks.run(self._program(), stdin=stdin, timeout=TIMEOUT, environment=environment)
+        return subprocess.run(
+            self._argv(), input=stdin, capture_output=True, text=True,
+            timeout=TIMEOUT, check=False, env=environment, cwd="/",
+        )  # fmt: skip
+
     def _argv(self) -> list[str]:
-        return owned([*self.prefix, self.python, "-m", f"{COLLECTION}.plugins.modules.{self.name}"])
+        return owned([*self.prefix, self.python, *self._program()])
+
+    def _program(self) -> list[str]:
+        return ["-m", f"{COLLECTION}.plugins.modules.{self.name}"]
 
     def _input(self, options: Mapping[str, Any], check: bool, diff: bool, no_log: bool) -> str:
         internal = {
