@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
+from loopback import attempts
 from loopback.cluster import LoopbackCluster
 from loopback.daemon import CommandError
+from loopback.forks import Forks
 from loopback.modules import Module, Modules
 from loopback.site import Site
 
@@ -39,26 +42,27 @@ MAY_WRITE = {
 WRITERS = [user for user in USERS if MAY_WRITE[user]]
 READERS = [user for user in USERS if not MAY_WRITE[user]]
 
+# In the words of python-rbd: what the rbd command does for it, too.
 READING = {
-    "list the images": "ls {place}",
-    "look at an image": "info {image}",
-    "list the snapshots": "snap ls {image}",
-    "read an image": "export --no-progress {image} -",
-    "read a snapshot": "export --no-progress {image}@kept -",
+    "list the images": "rbd.RBD().list(ioctx)",
+    "look at an image": "within(image, lambda it: (it.stat(), it.features(), it.flags()), read_only=True)",
+    "list the snapshots": "within(image, lambda it: list(it.list_snaps()), read_only=True)",
+    "read an image": "within(image, lambda it: it.read(0, it.size()), read_only=True)",
+    "read a snapshot": "within(image, lambda it: it.read(0, it.size()), read_only=True, snapshot='kept')",
 }
 WRITING = {
-    "create an image": "create --size 1M {image}-new",
-    "write to an image": "bench --io-type write --io-size 4K --io-total 4K {image}",
-    "grow an image": "resize --no-progress --size 2M {image}",
-    "make a snapshot": "snap create --no-progress {image}@more",
-    "unprotect a snapshot": "snap unprotect {image}@kept",
-    "protect a snapshot": "snap protect {image}@kept",
-    "clone within the pool": "clone {image}@kept {image}-clone",
-    "set metadata": "image-meta set {image} key value",
-    "break the lock of another client": "lock rm {image}-locked held {locker}",
-    "lock an image": "lock add {image}-locked mine",
-    "move an image to the trash": "trash mv {image}-unwanted",
-    "remove an image": "rm --no-progress {image}-useless",
+    "create an image": "rbd.RBD().create(ioctx, f'{image}-new', 2**20)",
+    "write to an image": "within(image, lambda it: (it.write(bytes(4096), 0), it.flush()))",
+    "grow an image": "within(image, lambda it: it.resize(2**21))",
+    "make a snapshot": "within(image, lambda it: it.create_snap('more'))",
+    "unprotect a snapshot": "within(image, lambda it: it.unprotect_snap('kept'))",
+    "protect a snapshot": "within(image, lambda it: it.protect_snap('kept'))",
+    "clone within the pool": "rbd.RBD().clone(ioctx, image, 'kept', ioctx, f'{image}-clone')",
+    "set metadata": "within(image, lambda it: it.metadata_set('key', 'value'))",
+    "break the lock of another client": "within(f'{image}-locked', lambda it: it.break_lock(locker, 'held'))",
+    "lock an image": "within(f'{image}-locked', lambda it: it.lock_exclusive('mine'))",
+    "move an image to the trash": "rbd.RBD().trash_move(ioctx, f'{image}-unwanted')",
+    "remove an image": "rbd.RBD().remove(ioctx, f'{image}-useless')",
 }
 # No user of RBD may do any of these.
 ADMINISTRATION = (
@@ -78,8 +82,9 @@ ADMINISTRATION = (
     "config-key get any",
     "config set global debug_rbd 1",
     "rbd task add flatten other/image",
-    "tell osd.0 config get keyring",
 )
+# A daemon of this cluster refuses such a command, but would not carry it out: it has no admin socket.
+TELL = {"tell osd.0 config get keyring": (["osd", "0"], {"prefix": "config get", "var": "keyring"})}
 
 # Takes the lock of an image by writing to it, and is killed with the lock in its hands.
 HOLDER = """
@@ -98,22 +103,26 @@ with cluster.open_ioctx("own") as ioctx:
         result = type(error).__name__
 """
 
+# One cluster of its own is enough.
+pytestmark = pytest.mark.xdist_group("matrix")
+
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, system_python: str) -> Iterator[LoopbackCluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, system_python: str, forks: Forks) -> Iterator[LoopbackCluster]:
     """A cluster of its own, where a client that died is noticed after 2 instead of 30 seconds."""
     directory = tmp_path_factory.mktemp("matrix") / "cluster"
-    with LoopbackCluster(directory, python=system_python, options={"osd_client_watch_timeout": "2"}) as running:
+    options = {"osd_client_watch_timeout": "2"}
+    with LoopbackCluster(directory, python=system_python, options=options, forks=forks) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def prepared(cluster: LoopbackCluster, site: Site, system_python: str) -> LoopbackCluster:
+def prepared(cluster: LoopbackCluster, site: Site, system_python: str, forks: Forks) -> LoopbackCluster:
     """The cluster with places and users, all of them made by the modules."""
     connection = {"conf": str(cluster.conf), "keyring": str(cluster.admin_keyring)}
 
     def run(name: str, **options: object) -> None:
-        result = Module(name, site, system_python, connection)(options)
+        result = Module(name, site, system_python, connection, forks=forks)(options)
         assert not result.failed, result.msg
 
     run("rbd_pool", pools=[{"pool": "own"}, {"pool": "other"}])
@@ -126,15 +135,15 @@ def prepared(cluster: LoopbackCluster, site: Site, system_python: str) -> Loopba
     return cluster
 
 
-def prepare_image(cluster: LoopbackCluster, place: str) -> str:
-    """Make an image with a protected snapshot, and its companions; all of them are new."""
-    image = f"{place}/{uuid.uuid4().hex[:8]}"
-    for name in (image, f"{image}-locked", f"{image}-unwanted", f"{image}-useless"):
-        cluster.rbd("create", "--size", "1M", name)
-    cluster.rbd("snap", "create", "--no-progress", f"{image}@kept")
-    cluster.rbd("snap", "protect", f"{image}@kept")
-    cluster.rbd("lock", "add", f"{image}-locked", "held")
-    return image
+@pytest.fixture(scope="module")
+def administration(prepared: LoopbackCluster) -> dict[str, attempts.Command]:
+    """The commands as ``ceph`` would send them."""
+    return {**attempts.translate(prepared, ADMINISTRATION), **TELL}
+
+
+def new_name() -> str:
+    """A name of its own for a test's images."""
+    return uuid.uuid4().hex[:8]
 
 
 def verdict(attempt: Callable[[], object]) -> str:
@@ -148,28 +157,31 @@ def verdict(attempt: Callable[[], object]) -> str:
     return "allowed"
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("user", USERS)
-def test_a_user_may_use_its_places_and_no_others(prepared: LoopbackCluster, user: str, place: str) -> None:
-    image = prepare_image(prepared, place)
-    locker = prepared.json("rbd", "lock", "ls", f"{image}-locked")[0]["locker"]
-
-    def attempt(words: str) -> str:
-        argv = words.format(place=place, image=image, locker=locker).split()
-        return verdict(lambda: prepared.rbd(*argv, user=user))
-
-    read = "allowed" if place in MAY_READ[user] else "refused"
-    assert {name: attempt(words) for name, words in READING.items()} == dict.fromkeys(READING, read)
-    write = "allowed" if place in MAY_WRITE[user] else "refused"
-    assert {name: attempt(words) for name, words in WRITING.items()} == dict.fromkeys(WRITING, write)
+def expected(names: Iterable[str], places: set[str]) -> dict[str, dict[str, str]]:
+    """Each operation is allowed in some places, and refused in the others."""
+    return {place: dict.fromkeys(names, "allowed" if place in places else "refused") for place in PLACES}
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_no_user_may_administer_the_cluster(prepared: LoopbackCluster, user: str) -> None:
-    def attempt(words: str) -> str:
-        return verdict(lambda: prepared.ceph(*words.format(user=user).split(), user=user))
+def test_a_user_may_use_its_places_and_no_others(prepared: LoopbackCluster, user: str) -> None:
+    images = attempts.prepare(prepared, new_name(), PLACES)
 
-    assert {words: attempt(words) for words in ADMINISTRATION} == dict.fromkeys(ADMINISTRATION, "refused")
+    assert attempts.attempt(prepared, user, READING, images) == expected(READING, MAY_READ[user])
+    assert attempts.attempt(prepared, user, WRITING, images) == expected(WRITING, MAY_WRITE[user])
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_the_rbd_command_gets_the_same_answers(prepared: LoopbackCluster, user: str) -> None:
+    listed = {place: verdict(functools.partial(prepared.rbd, "ls", place, user=user)) for place in PLACES}
+
+    assert listed == {place: "allowed" if place in MAY_READ[user] else "refused" for place in PLACES}
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_no_user_may_administer_the_cluster(
+    prepared: LoopbackCluster, administration: dict[str, attempts.Command], user: str
+) -> None:
+    assert attempts.command(prepared, user, administration) == dict.fromkeys([*ADMINISTRATION, *TELL], "refused")
 
 
 @pytest.mark.parametrize("user", USERS)
@@ -181,12 +193,13 @@ def test_only_a_user_who_writes_may_blocklist_a_client(prepared: LoopbackCluster
 
 @pytest.mark.parametrize("user", WRITERS)
 def test_a_writer_takes_the_lock_over_from_a_client_that_died(prepared: LoopbackCluster, user: str) -> None:
-    image = prepare_image(prepared, "own/blue")
+    (image,) = attempts.prepare(prepared, new_name(), ["own/blue"])
     with pytest.raises(CommandError, match="ended with -9"):
-        prepared.python(HOLDER, *image.split("/"), user=user)
-    (owner,) = prepared.json("rbd", "lock", "ls", image)
+        prepared.python(HOLDER, *image.spec.split("/"), user=user)
+    (owner,) = prepared.json("rbd", "lock", "ls", image.spec)
 
-    prepared.rbd(*WRITING["write to an image"].format(image=image).split(), user=user)
+    written = ("--io-type", "write", "--io-size", "4K", "--io-total", "4K")
+    prepared.rbd("bench", *written, image.spec, user=user)
 
     assert owner["address"] in prepared.ceph("osd", "blocklist", "ls")
 
