@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import socket
 import textwrap
@@ -28,6 +29,12 @@ POLL_INTERVAL = 0.05
 ATTEMPTS = 5
 _PORT_TAKEN = "unable to bind monitor"
 _CEPH = "/usr/bin/ceph"
+_MGR_MODULES = Path("/usr/share/ceph/mgr")
+# The manager imports every module that it finds, for seconds. It gets those that are always on, and what they import.
+_MODULES = re.compile(
+    r"balancer|crash|devicehealth|mgr_.*|orchestrator|pg_autoscaler|progress|rbd_support|status|telemetry|volumes"
+    r"|ceph_module.*|object_format.*"
+)
 # What stands around a script for python-rados and python-rbd.
 _CONNECT = """\
 import json, sys
@@ -219,6 +226,11 @@ class LoopbackCluster:
     def _write_files(self, osds: Sequence[str], mon: str) -> None:
         for name in ("mon.a", "mgr.a", *osds, "log", "run", "crash"):
             (self.directory / name).mkdir(parents=True, mode=0o700)
+        modules = self.directory / "modules"
+        modules.mkdir()
+        for path in _MGR_MODULES.iterdir():
+            if _MODULES.fullmatch(path.name):
+                (modules / path.name).symlink_to(path)
         self.conf.write_text(conf.client_conf(self.fsid, mon, self.directory), encoding="utf-8")
         text = conf.daemons_conf(self.fsid, mon, self.directory, self._options)
         self._daemons_conf.write_text(text, encoding="utf-8")

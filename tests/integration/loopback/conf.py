@@ -50,6 +50,7 @@ def daemons_conf(fsid: str, mon: str, directory: Path, more: Mapping[str, str]) 
         "mon_cluster_log_file": logs / "cluster.log",
         "mon_data": home,
         "mgr_data": home,
+        "mgr_module_path": directory / "modules",
         "osd_data": home,
         "keyring": home / "keyring",
     }
