@@ -108,6 +108,7 @@ def ritual(module: Modules) -> Ritual:
 
 
 @pytest.fixture
-def playbook(site: Site, tmp_path: Path, connection: dict[str, Any]) -> Playbooks:
+def playbook(site: Site, tmp_path: Path, system_python: str, connection: dict[str, Any]) -> Playbooks:
     """Run a playbook on this machine, with the connection options as the variables ``ceph_<option>``."""
-    return Playbooks(site, tmp_path / "playbooks", {f"ceph_{name}": value for name, value in connection.items()})
+    variables = {f"ceph_{name}": value for name, value in connection.items()}
+    return Playbooks(site, tmp_path / "playbooks", variables, system_python)

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 from pathlib import Path
 
 from loopback.cluster import LoopbackCluster
@@ -47,8 +49,10 @@ def test_flatten_and_remove_tell_percentages(
     cluster.rbd("snap", "protect", f"{golden}@one")
     cluster.rbd("clone", f"{golden}@one", clone)
 
-    flattened = playbook(PLAYBOOK, {"image": clone, "state": "present", "ceph_conf": str(conf)})
-    removed = playbook(PLAYBOOK, {"image": clone, "state": "absent", "ceph_conf": str(conf)})
+    # Under a Python without Ceph's bindings the job is found behind the one that the module goes on under.
+    run_with = functools.partial(playbook, PLAYBOOK, python=sys.executable)
+    flattened = run_with({"image": clone, "state": "present", "ceph_conf": str(conf)})
+    removed = run_with({"image": clone, "state": "absent", "ceph_conf": str(conf)})
 
     for run, action in ((flattened, "flatten"), (removed, "remove")):
         assert not run.failed, run.output

@@ -56,14 +56,16 @@ class PlaybookRun:
 class Playbooks:
     """Runs playbooks in a directory of its own."""
 
-    def __init__(self, site: Site, directory: Path, variables: Mapping[str, Any]) -> None:
+    def __init__(self, site: Site, directory: Path, variables: Mapping[str, Any], python: str) -> None:
         """Describe it.
 
+        :param python: Python of the host; a run's own wins.
         :param variables: extra variables of every run; a run's own win.
         """
         self._site = site
         self._directory = directory
         self._variables = variables
+        self._python = python
         self._runs = 0
 
     def __call__(
@@ -73,13 +75,13 @@ class Playbooks:
         *,
         check: bool = False,
         verbosity: int = 0,
-        python: str = sys.executable,
+        python: str | None = None,
     ) -> PlaybookRun:
         """Run a playbook; a failure is a result, too.
 
         :param playbook: the path of one, or the text of one.
-        :param python: Python of the host. The environment's own lacks Ceph's bindings, so that
-            the modules have to go on under the system's.
+        :param python: Python of the host, by default the one that has Ceph's bindings. Under another one, such as
+            these tests' own, the modules have to go on under that one, which takes them twice as long.
         """
         self._runs += 1
         directory = self._directory / f"run-{self._runs}"
@@ -93,7 +95,7 @@ class Playbooks:
         argv += [*["--check"] * check, *["-v"] * verbosity, str(playbook)]
         done = subprocess.run(
             owned(argv), capture_output=True, text=True, timeout=300, check=False, cwd=directory,
-            env=self._environment(directory, python),
+            env=self._environment(directory, python or self._python),
         )  # fmt: skip
         return PlaybookRun(done.returncode, done.stdout + done.stderr, _tasks(directory / "results.jsonl"))
 
