@@ -149,7 +149,10 @@ def integration(session: nox.Session) -> None:
     if not (ROOT / "tests" / "integration").exists():
         session.skip("there is no tests/integration yet")
     # Each process starts a cluster of its own. Without a path among the arguments, these tests are meant.
-    session.run("pytest", "--numprocesses", "auto", "--override-ini", "testpaths=tests/integration", *session.posargs)
+    session.run(
+        "pytest", "--numprocesses", "auto", "--dist", "loadgroup", "--override-ini", "testpaths=tests/integration",
+        *session.posargs,
+    )  # fmt: skip
 
 
 @nox.session
