@@ -14,7 +14,7 @@ from ._image_spec import ImageSpec
 from ._krbd_device import KrbdDevice
 from ._luks_hook import HOOK_MODE, hook_path, hook_text, is_ours
 from ._mountinfo import Mount
-from ._ownership import NO_OWNERSHIP, Ownership
+from ._ownership import Ownership, TextFile
 from ._plan import Action, EditFile
 
 # As blkid calls a LUKS header, of version 1 as well as 2.
@@ -55,17 +55,6 @@ class LuksRequest:
     @property
     def name(self) -> str:
         return str(self.spec)
-
-
-@dataclass(frozen=True)
-class TextFile:
-    """A file as it is. Its repr does not show what is in it, which may be a key.
-
-    :ivar text: None where there is no file.
-    """
-
-    text: str | None = field(default=None, repr=False)
-    ownership: Ownership = NO_OWNERSHIP
 
 
 @dataclass(frozen=True)

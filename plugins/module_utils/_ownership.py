@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -66,3 +66,14 @@ class PathFacts:
     kind: str
     empty: bool
     ownership: Ownership
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file as it is. Its repr does not show what is in it, which may be a key.
+
+    :ivar text: None where there is no file.
+    """
+
+    text: str | None = field(default=None, repr=False)
+    ownership: Ownership = NO_OWNERSHIP

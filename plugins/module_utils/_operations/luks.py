@@ -19,6 +19,7 @@ from .._image_spec import ImageSpec
 from .._krbd_device import KrbdDevice, mapped_as
 from .._luks_hook import HOOK_MODE, hook_path
 from .._mountinfo import Mount
+from .._ownership import TextFile
 from .._size import parse_size
 from .._system import cluster
 from . import _ports
@@ -109,7 +110,7 @@ class LuksOperation:
         hook = self._text_file(hook_path(request.spec))
         if request.state not in _luks.KEPT:
             own = self._opened(request, devices)
-            return _luks.LuksCurrent(_luks.TextFile(), hook, devices=own, mounts=table)
+            return _luks.LuksCurrent(TextFile(), hook, devices=own, mounts=table)
         key = self._text_file(request.key_file)
         self._warnings.add(filter(None, [_luks.exposure(request, key)]))
         if key.text is None and request.key is None:
@@ -124,9 +125,9 @@ class LuksOperation:
         offset = self._luks.offset(crypt.name, self._timeout) if crypt else None
         return _luks.LuksCurrent(key, hook, self._reader.read(request.format, device), offset)
 
-    def _text_file(self, path: str) -> _luks.TextFile:
+    def _text_file(self, path: str) -> TextFile:
         text = self._files.read(path)
-        return _luks.TextFile() if text is None else _luks.TextFile(text, self._files.look(path).ownership)
+        return TextFile() if text is None else TextFile(text, self._files.look(path).ownership)
 
     def _opened(self, request: _luks.LuksRequest, devices: tuple[KrbdDevice, ...]) -> tuple[KrbdDevice, ...]:
         """The image's mappings that are open, of its own cluster alone, which answers and takes what they write."""
