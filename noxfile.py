@@ -84,7 +84,6 @@ def types(session: nox.Session) -> None:
     # These run on the controller, which has at least the Python of ansible-core 2.19.
     programs = (
         "noxfile.py",
-        "roles/rbdmap/files",
         "tests/lab",
         "tests/demo",
         "tests/integration",
@@ -93,10 +92,7 @@ def types(session: nox.Session) -> None:
         "tests/tools",
     )
     existing = [name for name in programs if (ROOT / name).exists()]
-    places = (
-        "roles/rbdmap/files",
-        *(f"tests/{name}" for name in ("lab", "tools", "integration", "durability", "benchmark")),
-    )
+    places = (f"tests/{name}" for name in ("lab", "tools", "integration", "durability", "benchmark"))
     imports = {"MYPYPATH": ":".join(places)}
     session.run("mypy", "--python-version", "3.11", *existing, env=imports)
     # By themselves, since mypy knows one module called conftest at a time.

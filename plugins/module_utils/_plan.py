@@ -81,6 +81,18 @@ class EditFile(Action):
         return self.redact(self.new)
 
 
+@dataclass(frozen=True, repr=False)
+class RemoveFile(EditFile):
+    """Remove a file; what was in it is shown as for an edit."""
+
+    kind: ClassVar[str] = "remove_file"
+
+    @classmethod
+    def of(cls, subject: str, old: str) -> RemoveFile:
+        """The removal of a file that holds no secret and serves no single item."""
+        return cls(None, subject, old, "", lambda _text: "", str)
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that one module call will do, in order."""
@@ -96,7 +108,7 @@ class Plan:
         shown = [
             {
                 "before_header": printable(action.subject) + ("" if action.old is not None else " (absent)"),
-                "after_header": printable(action.subject),
+                "after_header": printable(action.subject) + (" (absent)" if isinstance(action, RemoveFile) else ""),
                 "before": printable(action.before()),
                 "after": printable(action.after()),
             }

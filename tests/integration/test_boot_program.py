@@ -22,7 +22,7 @@ ANSWER = 2
 MORE = 5
 # So soon comes an answer for which nobody was asked.
 AT_ONCE = 1
-PROGRAM = str(CHECKOUT / "roles/rbdmap/files")
+PROGRAM = str(CHECKOUT / "plugins/module_utils/_system/boot")
 
 
 _ASK = """

@@ -21,7 +21,7 @@ from .directory_lock import locked
 BUS = "/sys/bus/rbd"
 
 # Has a directory for each image, whose lock is held while that is mapped: the kernel maps one twice, if it is asked
-# twice, and only warns of it. The unit's program holds it, too (roles/rbdmap/files/rbdmap_unit.py).
+# twice, and only warns of it. The unit's program holds it, too (_system/boot/rbdmap_unit.py).
 RUN = "/run/cephclient.rbd"
 
 # The unit of all sizes below /sys/block, whatever a device's own sectors are.

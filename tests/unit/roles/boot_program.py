@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-FILES = Path(__file__).resolve().parents[3] / "roles/rbdmap/files"
+from ansible_collections.cephclient.rbd.plugins.module_utils._system.boot_program import program_texts
 
 CLUSTER = "00000000-0000-4000-8000-000000000001"
 
@@ -36,6 +36,14 @@ case $1 in
     *hangs*) sleep 60 ;;
 esac
 """
+
+
+def place_program(directory: Path) -> Path:
+    """The program's files side by side, as on a host."""
+    directory.mkdir()
+    for path, text in program_texts().items():
+        (directory / Path(path).name).write_text(text, encoding="utf-8")
+    return directory
 
 
 def used(watchers: Sequence[object] = (), owners: Sequence[object] = (), *, locking: bool = True) -> SimpleNamespace:

@@ -4,32 +4,40 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.test_rbdmap_oracle import script
-from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import CLUSTER, FILES, MOUNT, RBD, Unit
+from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import CLUSTER, MOUNT, RBD, Unit, place_program
 
 __all__ = ["script"]  # the fixture: rbdmap as it is shipped
 
+NAMES = ("rbdmap_clusters", "rbdmap_unit")
+
 
 @pytest.fixture
-def unit(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
-    monkeypatch.syspath_prepend(FILES)
-    spec = importlib.util.spec_from_file_location("rbdmap_unit", FILES / "rbdmap_unit.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "rbdmap_unit", module)
-    spec.loader.exec_module(module)
+def clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The part of the program that asks clusters, by itself."""
+    monkeypatch.syspath_prepend(place_program(tmp_path / "program"))
+    for name in NAMES:
+        # So that it is not there afterwards, either.
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        del sys.modules[name]
+    return importlib.import_module(NAMES[0])
+
+
+@pytest.fixture
+def unit(script: Path, clusters: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
+    module = importlib.import_module(NAMES[1])
     monkeypatch.setattr(module, "RBDMAP", str(script))
     for name in ("FILE", "DEVICES", "HOOKS", "FSTAB", "MOUNTS", "RUN"):
         monkeypatch.setattr(module, name, tmp_path / name.lower())
     monkeypatch.setattr(module.Line, "mapped", property(lambda line: line.device.exists()))
-    monkeypatch.setattr(sys.modules["rbdmap_clusters"], "kernel_clients", {CLUSTER: {"client.1"}}.__getitem__)
+    monkeypatch.setattr(clusters, "kernel_clients", {CLUSTER: {"client.1"}}.__getitem__)
     for name, text in {"rbd": RBD, "mount": MOUNT, "logger": "#!/bin/sh\n"}.items():
         command = tmp_path / "bin" / name
         command.parent.mkdir(exist_ok=True)

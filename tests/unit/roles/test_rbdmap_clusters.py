@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-import importlib
 import socket
-import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-
-from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import FILES, Unit
 
 
 @pytest.mark.parametrize(
@@ -19,9 +16,8 @@ from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import FIL
     [("127.0.0.1:0/1", True), ("v1:127.0.0.1:0/1", True), ("192.0.2.1:0/1", False), ("-", False), ("", False)],
 )
 def test_addresses_of_watchers_are_told_local_or_not(
-    unit: Unit, monkeypatch: pytest.MonkeyPatch, address: str, *, local: bool
+    clusters: ModuleType, monkeypatch: pytest.MonkeyPatch, address: str, *, local: bool
 ) -> None:
-    clusters = sys.modules[unit.module.Clusters.__module__]
     assert clusters.is_local(address) is local
 
     class Nonlocal(socket.socket):
@@ -34,9 +30,9 @@ def test_addresses_of_watchers_are_told_local_or_not(
     assert clusters.is_local(address) is local
 
 
-def test_the_kernels_clients_of_one_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(FILES)
-    clusters = importlib.import_module("rbdmap_clusters")
+def test_the_kernels_clients_of_one_cluster(
+    clusters: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(clusters, "DEVICES", tmp_path)
     for number, fsid, client in [("0", "a", "client4123"), ("1", "b", "client4123"), ("2", "a", "client7")]:
         (tmp_path / number).mkdir()

@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.cephclient.rbd.plugins.module_utils._rbdmap_script import argv
-from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import FILES, FakeClusters, Unit, used
+from ansible_collections.cephclient.rbd.plugins.module_utils._service_request import DROP_IN_TEXT, PROGRAM
+from ansible_collections.cephclient.rbd.tests.unit.roles.boot_program import FakeClusters, Unit, place_program, used
 
 USER = "id=app,keyring=/etc/ceph/k"
 FOREIGN = [("client.9", "192.0.2.9:0/77")]
@@ -301,11 +304,20 @@ class TestShares:
         return [[line.spec for line in share] for share in unit.module.shares(unit.module.read_lines())]
 
 
-def test_the_drop_in_runs_what_the_role_places() -> None:
-    text = (FILES / "cephclient-rbd.conf").read_text(encoding="utf-8")
+def test_the_drop_in_runs_what_is_placed() -> None:
     program = "/usr/bin/python3 /usr/local/lib/cephclient.rbd/rbdmap_unit.py"
-    assert f"\nExecStart=\nExecStart={program}\n" in text
-    assert f"\nExecReload=\nExecReload={program}\n" in text
-    assert "ExecStop" not in text
-    assert "\n[Unit]\nStartLimitIntervalSec=0\n" in text
-    assert "\nRestart=on-failure\n" in text
+    assert program.endswith(f" {PROGRAM[-1]}")
+    assert f"\nExecStart=\nExecStart={program}\n" in DROP_IN_TEXT
+    assert f"\nExecReload=\nExecReload={program}\n" in DROP_IN_TEXT
+    assert "ExecStop" not in DROP_IN_TEXT
+    assert "\n[Unit]\nStartLimitIntervalSec=0\n" in DROP_IN_TEXT
+    assert "\nRestart=on-failure\n" in DROP_IN_TEXT
+
+
+def test_what_is_placed_needs_nothing_of_the_collection(tmp_path: Path) -> None:
+    place = place_program(tmp_path / "program")
+    assert [path.name for path in sorted(place.iterdir())] == [Path(path).name for path in PROGRAM]
+    alone = (
+        "import runpy, sys; sys.path[0] = sys.argv[1]; runpy.run_path(sys.argv[1] + '/rbdmap_unit.py', run_name='x')"
+    )
+    subprocess.run([sys.executable, "-I", "-c", alone, place], check=True, cwd=tmp_path)

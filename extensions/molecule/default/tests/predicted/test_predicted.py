@@ -41,7 +41,7 @@ def test_every_action_and_every_difference_was_predicted(runs: Any) -> None:
         {row["task"]: (row["result"]["actions"], row["result"]["diff"]) for row in rows if row["result"]["actions"]}
         for rows in runs
     )
-    assert len(predicted) == 5
+    assert len(predicted) == 6
     assert predicted == done
 
 

@@ -18,8 +18,8 @@ from ansible_collections.cephclient.rbd.plugins.module_utils._mount_options impo
 from ansible_collections.cephclient.rbd.plugins.module_utils._mountinfo import Mount, at
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations._ports import Ports
 from ansible_collections.cephclient.rbd.plugins.module_utils._ownership import Ownership, PathFacts
+from ansible_collections.cephclient.rbd.plugins.module_utils._service_request import ServiceState
 from ansible_collections.cephclient.rbd.plugins.module_utils._system.command import Completed
-from ansible_collections.cephclient.rbd.plugins.module_utils._system.service import ServiceState
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils import support
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fake_devices import (
     FakeDevices,
@@ -250,14 +250,40 @@ class FakeMounts:
 
 @dataclass
 class FakeServices:
-    """Units and their states."""
+    """Units and their states. Nothing stops or restarts one.
+
+    :ivar refuses: the verb that systemd refuses.
+    """
 
     states: dict[str, ServiceState] = field(
         default_factory=lambda: {"rbdmap.service": ServiceState("enabled", "active")}
     )
+    number: int = 252
+    refuses: str = ""
+    log: list[str] = field(default_factory=list)
 
     def state(self, unit: str) -> ServiceState:
         return self.states[unit]
+
+    def release(self) -> int:
+        return self.number
+
+    def reload(self) -> None:
+        self._do("reload")
+        self.states = {unit: replace(state, outdated=False) for unit, state in self.states.items()}
+
+    def enable(self, unit: str) -> None:
+        self._do(f"enable {unit}")
+        self.states[unit] = replace(self.states[unit], enabled="enabled")
+
+    def start(self, unit: str) -> None:
+        self._do(f"start {unit}")
+        self.states[unit] = replace(self.states[unit], active="active")
+
+    def _do(self, call: str) -> None:
+        self.log.append(call)
+        if call.split(maxsplit=1)[0] == self.refuses:
+            raise RbdError(call, "systemd said no", "Look at the journal.")
 
 
 class FakeHost:

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.cephclient.rbd.plugins.module_utils._errors import ClusterUnavailable
 from ansible_collections.cephclient.rbd.plugins.module_utils._mount_options import FilesystemState
 from ansible_collections.cephclient.rbd.plugins.module_utils._operations.map_info import MapInfoOperation
-from ansible_collections.cephclient.rbd.plugins.module_utils._system.service import ServiceState
+from ansible_collections.cephclient.rbd.plugins.module_utils._service_request import ServiceState
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.fakes import FakeHost
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.operations.running import run
 from ansible_collections.cephclient.rbd.tests.unit.plugins.module_utils.support import device, facts, mount

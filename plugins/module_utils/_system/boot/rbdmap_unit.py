@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from rbdmap_clusters import ANSWER, Clusters, Refused, Silent, Unasked, have_bindings, names, others
+from .rbdmap_clusters import ANSWER, Clusters, Refused, Silent, Unasked, have_bindings, names, others
 
 RBDMAP = os.environ.get("RBDMAP", "/usr/bin/rbdmap")
 FILE = Path(os.environ.get("RBDMAPFILE", "/etc/ceph/rbdmap"))
