@@ -83,7 +83,7 @@ class Run:
         argv += ["--", *self.check.arguments] if self.check.arguments else []
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if self.check.laboratory:
-            environment["RBDLAB_NAME"] = self.check.laboratory
+            environment |= {"RBDLAB_NAME": self.check.laboratory, "RBDLAB_ACCEL": self.check.accelerator}
         # Into a file: of a pipe we would see the end only when the last process that has it has ended. And a session of
         # its own, so that it can be ended with all that it has started.
         with self._log.open("wb") as log:

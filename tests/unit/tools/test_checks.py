@@ -72,7 +72,7 @@ class TestCatalogue:
         [
             ("", [check.name for check in CHECKS]),
             (CHECKS[0].name, [check.name for check in CHECKS]),
-            ("faults", [check.name for check in CHECKS if check.tier == REST]),
+            ("boot", [check.name for check in CHECKS if check.tier == REST]),
             (REST, [check.name for check in CHECKS if check.tier == REST]),
             (CHECKS[-1].name, [CHECKS[-1].name]),
         ],

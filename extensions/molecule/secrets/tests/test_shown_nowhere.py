@@ -36,7 +36,9 @@ def test_a_client_does_not_show_it(told: dict[str, Any]) -> None:
     assert [find for find in told["finds"] if find[0] != "decoy"] == []
 
 
-def test_the_watcher_has_seen_every_program(told: dict[str, Any]) -> None:
+def test_the_watcher_has_seen_every_program(host: Host, told: dict[str, Any]) -> None:
+    if "User Mode Linux" in host.file("/proc/cpuinfo").content_string:
+        pytest.skip("User-mode Linux cannot tell of what is started; scenarios on the suite's own kernel watch that")
     assert told["execs"] > 50
     assert told["lost"] == 0
 
