@@ -13,6 +13,8 @@ from .._service_request import ServiceState
 from .command import CommandRunner
 
 SYSTEMD_TIMEOUT = 60.0
+# systemctl itself waits 180 s for systemd to read its files again, which it does to enable a unit, too.
+RELOAD_TIMEOUT = 300.0
 # An attempt of the drop-in has 15 minutes; the service as Ceph ships it has no limit, and may wait 300 s for an image.
 START_TIMEOUT = 3600.0
 
@@ -79,14 +81,13 @@ class HostServices:
         self._run(["enable", unit], f"enable {unit}", f"Run: systemctl enable {unit}.")
 
     def start(self, unit: str) -> None:
-        what, advice = f"start {unit}", f"Look at: systemctl status {unit}; journalctl -b -u {unit}."
-        try:
-            self._run(["start", unit], what, advice, START_TIMEOUT)
-        except TimedOut as error:
-            cause = f"it is still at work after {START_TIMEOUT:g} seconds, and goes on by itself"
-            raise RbdError(what, cause, advice) from error
+        advice = f"Look at: systemctl status {unit}; journalctl -b -u {unit}."
+        self._run(["start", unit], f"start {unit}", advice, START_TIMEOUT)
 
-    def _run(self, words: Sequence[str], what: str, advice: str, timeout: float = SYSTEMD_TIMEOUT) -> None:
-        done = self._commands.run(["systemctl", *words], timeout)
+    def _run(self, words: Sequence[str], what: str, advice: str, timeout: float = RELOAD_TIMEOUT) -> None:
+        try:
+            done = self._commands.run(["systemctl", *words], timeout)
+        except TimedOut as error:
+            raise RbdError(what, f"systemd is still at work after {timeout:g} seconds", advice) from error
         if done.rc != 0:
             raise RbdError(what, done.complaint, advice)

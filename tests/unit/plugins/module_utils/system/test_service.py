@@ -90,11 +90,13 @@ def test_a_refusal_has_systemds_own_words(do: Callable[[HostServices], None]) ->
     assert is_sentence(refused.value)
 
 
-def test_a_start_that_takes_long_is_not_taken_for_a_failure() -> None:
+@pytest.mark.parametrize(("do", "words"), VERBS)
+def test_what_takes_too_long_is_named(do: Callable[[HostServices], None], words: tuple[str, ...]) -> None:
     class Slow(FakeCommands):
         def run(self, *_given: object) -> Completed:
-            raise TimedOut("run systemctl start", "it did not end within 3600 seconds and was stopped")
+            raise TimedOut("run systemctl", "it did not end", "Look at the cluster's health.")
 
-    with pytest.raises(RbdError, match="it is still at work after 3600 seconds, and goes on by itself") as refused:
-        HostServices(Slow()).start(UNIT)
+    seconds = 3600 if words[0] == "start" else 300
+    with pytest.raises(RbdError, match=f": systemd is still at work after {seconds} seconds. [LR]") as refused:
+        do(HostServices(Slow()))
     assert is_sentence(refused.value)
