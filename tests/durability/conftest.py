@@ -7,9 +7,10 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from loopback.forks import Forks
 from loopback.modules import Module
 from loopback.site import Site
 
@@ -40,9 +41,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(tmp_path_factory.mktemp("site"))
 
 
+@pytest.fixture(scope="session")
+def forks(site: Site) -> Iterator[Forks]:
+    """Where runs are that nobody watches or kills."""
+    with Forks(site, sys.executable, imports=()) as running:
+        yield running
+
+
 @pytest.fixture
-def module(site: Site) -> Callable[..., Module]:
+def module(site: Site, forks: Forks) -> Callable[..., Module]:
     """Make a module, by its short name, something to run. It needs no bindings of Ceph's, so any Python will do."""
     if os.geteuid() != 0:
         pytest.skip("files that belong to others take root's rights")
-    return functools.partial(Module, site=site, python=sys.executable, defaults={})
+    return functools.partial(Module, site=site, python=sys.executable, defaults={}, forks=forks)

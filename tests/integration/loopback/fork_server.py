@@ -8,6 +8,7 @@ four descriptors: standard input, output and error of the program, and one for i
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -82,8 +83,8 @@ class Server:
         if pid:
             for descriptor in standard:
                 os.close(descriptor)
-            os.write(status, b"%d\n" % pid)
             self._watched[pid] = status
+            _say(status, pid)
             return None
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self._server:
@@ -102,8 +103,14 @@ class Server:
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:
                 descriptor = self._watched.pop(pid)
-                os.write(descriptor, b"%d\n" % os.waitstatus_to_exitcode(status))
+                _say(descriptor, os.waitstatus_to_exitcode(status))
                 os.close(descriptor)
+
+
+def _say(descriptor: int, number: int) -> None:
+    # Who wanted to know may have given up.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(descriptor, b"%d\n" % number)
 
 
 def main(server: Server) -> None:

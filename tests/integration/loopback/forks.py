@@ -28,27 +28,23 @@ from .site import CHECKOUT, COLLECTION, Site
 _PROGRAM = Path(__file__).with_name("fork_server.py")
 #: The names of the collection's modules.
 MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("[!_]*.py"))
-_IMPORTS = (
-    "rados",
-    "rbd",
-    "ceph_argparse",
-    "ceph_daemon",
-    *(f"{COLLECTION}.plugins.modules.{name}" for name in MODULES),
-)
+#: What scripts and the command ``ceph`` import.
+BINDINGS = ("rados", "rbd", "ceph_argparse", "ceph_daemon")
 
 
 class Forks:
     """The process that forks, within a ``with`` block."""
 
-    def __init__(self, site: Site, python: str) -> None:
+    def __init__(self, site: Site, python: str, imports: Sequence[str] = BINDINGS) -> None:
         """Start it.
 
-        :param python: the Python that has Ceph's bindings.
+        :param imports: what it imports beside the collection's modules.
         """
+        modules = [f"{COLLECTION}.plugins.modules.{name}" for name in MODULES]
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                owned([python, str(_PROGRAM), str(theirs.fileno()), *_IMPORTS]),
+                owned([python, str(_PROGRAM), str(theirs.fileno()), *imports, *modules]),
                 stdin=subprocess.DEVNULL, env=site.environment, cwd="/", pass_fds=[theirs.fileno()],
             )  # fmt: skip
 
