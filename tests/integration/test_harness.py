@@ -238,28 +238,6 @@ def test_ritual_holds_only_if_check_mode_predicts_and_nothing_is_left_to_do(
         assert modes == [True, False, False, True]
 
 
-def test_module_goes_on_under_the_python_that_has_cephs_bindings(
-    cluster: LoopbackCluster, namespace: str, playbook: Playbooks
-) -> None:
-    run = playbook(
-        """
-        - hosts: localhost
-          gather_facts: false
-          tasks:
-            - cephclient.rbd.rbd_image:
-                image: "{{ image }}"
-                size: 8M
-                conf: "{{ ceph_conf }}"
-                keyring: "{{ ceph_keyring }}"
-        """,
-        {"image": f"{namespace}/data"},
-        python=sys.executable,
-    )
-
-    assert not run.failed, run.output
-    assert cluster.json("rbd", "ls", namespace) == ["data"]
-
-
 def test_playbook_that_fails_is_reported_task_by_task(playbook: Playbooks) -> None:
     run = playbook(
         """

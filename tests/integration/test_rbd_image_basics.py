@@ -60,7 +60,7 @@ def test_module_goes_on_under_the_python_that_has_the_bindings(
     lacking = subprocess.run([sys.executable, "-c", "import rbd"], check=False, capture_output=True)
     assert lacking.returncode != 0, "this environment has the bindings, so nothing is proven here"
 
-    run = playbook(PLAYBOOK, {"image": f"{namespace}/data"})
+    run = playbook(PLAYBOOK, {"image": f"{namespace}/data"}, python=sys.executable)
 
     assert not run.failed, run.output
     assert run.results("rbd_image")[0].changed

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -196,7 +197,7 @@ def test_no_playbook_shows_a_key_however_verbose(
 ) -> None:
     path = tmp_path / "keyring"
 
-    run = playbook(PLAYBOOK, {"name": name, "path": str(path)}, verbosity=4)
+    run = playbook(PLAYBOOK, {"name": name, "path": str(path)}, verbosity=4, python=sys.executable)
 
     assert not run.failed, run.output
     assert key(cluster, name) not in run.output
