@@ -90,6 +90,7 @@ def types(session: nox.Session) -> None:
         "tests/benchmark",
         "tests/canary",
         "tests/tools",
+        "extensions/molecule/cases",
     )
     existing = [name for name in programs if (ROOT / name).exists()]
     places = (f"tests/{name}" for name in ("lab", "tools", "integration", "durability", "benchmark"))

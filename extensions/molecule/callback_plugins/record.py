@@ -19,6 +19,7 @@ short_description: Write what every task returned
 description:
   - Writes one JSON object a task and host to a file of its own for each run, below the directory
     that the environment variable RECORD_DIRECTORY names.
+  - Of the action rbd_cases, writes one for each case, as if it were an item of a loop with its module.
 """
 
 
@@ -78,6 +79,7 @@ class CallbackModule(CallbackBase):
             "host": host,
             "task": task.get_name(),
             "item": result.result.get("_ansible_item_label"),
+            "action": task.resolved_action,
             "module": task.resolved_action,
             "check": task.check_mode,
             "seconds": now - self._began.get((host, task._uuid), now),
@@ -85,5 +87,12 @@ class CallbackModule(CallbackBase):
         }
         # The next item of a loop begins where this one ends.
         self._began[host, task._uuid] = now
+        rows = [row, *({**row, **_row(case)} for case in result.result.get("cases", []))]
         with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, default=str) + "\n")
+            file.writelines(json.dumps(each, default=str) + "\n" for each in rows)
+
+
+def _row(case: dict[str, Any]) -> dict[str, Any]:
+    """What is another in the row of a case than in that of its task."""
+    own = {"item": case["name"], **{key: case[key] for key in ("module", "check", "seconds")}}
+    return {**own, "result": {key: case["result"].get(key) for key in KEPT}}
