@@ -29,6 +29,14 @@ def answers() -> dict[str, dict[str, Any]]:
     return {row["item"]: row for row in rows if row["item"]}
 
 
+def test_each_is_asked_once_and_one_of_each_module_as_a_task(answers: dict[str, dict[str, Any]]) -> None:
+    """A case that others ran in one process has gone another way than a user's; with one of each, that is the same."""
+    assert sorted(answers) == sorted([*CASES, *BESIDE])
+    tasks = [answers[name]["module"] for name in CASES if answers[name]["action"] == answers[name]["module"]]
+    assert sorted(tasks) == sorted({f"cephclient.rbd.{case['module']}" for case in CASES.values()})
+    assert {row["action"] for row in answers.values()} - set(tasks) == {"rbd_cases"}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_refused_in_a_sentence(answers: dict[str, dict[str, Any]], name: str) -> None:
     result = answers[name]["result"]
