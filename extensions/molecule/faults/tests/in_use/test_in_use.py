@@ -40,6 +40,10 @@ def test_each_case_ends_as_it_must(rows: Rows, name: str) -> None:
         assert any(action["action"] == "map" for action in result["actions"]), result
 
 
+def test_one_of_them_is_asked_as_a_task(rows: Rows) -> None:
+    assert len([row for row in rows if row["item"] in CASES and row["action"] == row["module"]]) == 1
+
+
 def test_of_two_that_map_in_the_same_moment_who_loses_is_told_why(rows: Rows) -> None:
     refused = [
         row["result"]["msg"] for row in rows if row["item"] in ("race1", "race2", "race3") and row["result"]["msg"]
