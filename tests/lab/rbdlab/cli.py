@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+from .accelerator import AUTO, TITLES
 from .errors import LabError
 from .guest import BOOT_TIMEOUT, follow
 from .lab import Lab
@@ -19,12 +20,13 @@ from .progress import Progress
 _DESCRIPTION = """\
 A Ceph cluster and guests that are its clients, on this machine, for trying and testing.
 
-The cluster runs without a guest in a network namespace; the guests run under QEMU. Root file systems
-are built from the machine's own Debian mirror and cached. Each checkout has a laboratory of its own.
+The cluster runs without a guest in a network namespace; the guests run under QEMU or as User-mode Linux.
+Root file systems are built from the machine's own Debian mirror and cached. Each checkout has a laboratory of its own.
 """
 _EPILOG = """\
 environment:
   RBDLAB_SUITE     the suite of a new laboratory, where --suite is not given
+  RBDLAB_ACCEL     what runs the guests of a new laboratory, where --accel is not given
   RBDLAB_NAME      a word: a second laboratory of the same checkout
   RBDLAB_MIRROR    a Debian archive to use instead of the machine's own
   XDG_CACHE_HOME   where root file systems are kept (cephclient-rbd-lab in it)
@@ -34,7 +36,7 @@ environment:
 
 def _up(lab: Lab, options: argparse.Namespace) -> int:
     guests = [] if options.no_guests else (options.names or ["client1"])
-    lab.up(guests, options.suite, kernel_arguments=options.append, timeout=options.timeout)
+    lab.up(guests, options.suite, options.accel, kernel_arguments=options.append, timeout=options.timeout)
     return 0
 
 
@@ -72,7 +74,7 @@ def _power_cut(lab: Lab, options: argparse.Namespace) -> int:
 
 
 def _unplug(lab: Lab, options: argparse.Namespace) -> int:
-    lab.plug(options.name, state="down")
+    lab.unplug(options.name)
     return 0
 
 
@@ -145,6 +147,8 @@ def _add_up(command: argparse.ArgumentParser) -> None:
     command.add_argument("names", metavar="NAME", nargs="*", help="guests (default: client1)")
     command.add_argument("--no-guests", action="store_true", help="only the cluster")
     command.add_argument("--suite", choices=sorted(SUITES), help="Debian suite (default: bookworm)")
+    text = "what runs the guests: KVM, QEMU's emulation, or User-mode Linux (default: KVM where it works, else tcg)"
+    command.add_argument("--accel", choices=(AUTO, *TITLES), help=text)
     command.add_argument("--append", metavar="ARGUMENTS", default="", help="further kernel arguments for this boot")
     _add_timeout(command)
 

@@ -4,19 +4,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import uuid
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import NamedTuple
 
-from . import qemu, subnet
+from . import accelerator, subnet
 from .errors import LabError, tail
+from .machine import Hardware, Machine, boot_failure
 from .network import Network
 from .paths import Paths
-from .privilege import as_root, as_user
+from .privilege import as_root
 from .process import ProcessRecord, run
 from .progress import Progress
 from .seed import Identity, initrd
@@ -29,14 +30,15 @@ _FINISHED = "timeout 15 systemctl is-system-running --wait || :"
 _ANSWER_TIMEOUT = 45
 
 
-def this_accelerator() -> qemu.Accelerator:
-    """Return what this machine can do."""
-    usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
-    return qemu.accelerator(Path("/proc/cpuinfo").read_text(encoding="utf-8"), kvm_usable=usable)
+class Origin(NamedTuple):
+    """The directories of the cache that a guest is made from: its disk's, and that of its kernel and initramfs."""
+
+    disk: Path
+    system: Path
 
 
 class Guest:
-    """One guest: its disk, its QEMU process, its console."""
+    """One guest: its disk, its process, its console."""
 
     def __init__(self, name: str, paths: Paths, state: State, ssh: Ssh, progress: Progress) -> None:
         self.name = name
@@ -45,7 +47,6 @@ class Guest:
         self._state = state
         self._ssh = ssh
         self._progress = progress
-        self._accelerator = this_accelerator()
 
     @property
     def address(self) -> IPv4Address:
@@ -59,12 +60,12 @@ class Guest:
 
     @property
     def console(self) -> Path:
-        """The log of the serial console."""
+        """The log of the console."""
         return self.directory / "console.log"
 
     @property
     def _record(self) -> Path:
-        return self.directory / "qemu.json"
+        return self.directory / "machine.json"
 
     @property
     def _booted(self) -> Path:
@@ -79,11 +80,11 @@ class Guest:
         self._progress.say(self.name, text)
 
     def process(self) -> ProcessRecord | None:
-        """Return the QEMU process, if it runs."""
+        """Return the process that is the guest, if it runs."""
         record = ProcessRecord.load(self._record)
         return record if record is not None and record.alive() else None
 
-    def up(self, base: Callable[[], Path], network: Network, kernel_arguments: str, timeout: float) -> None:
+    def up(self, base: Callable[[], Origin], network: Network, kernel_arguments: str, timeout: float) -> None:
         """Boot the guest unless it runs, and wait until it has booted."""
         if self.process() is not None and self._booted.exists() and answers(self.address):
             self.say(f"up at {self.address}")
@@ -93,34 +94,37 @@ class Guest:
             self._start(base, network, kernel_arguments)
         self.wait_booted(timeout)
 
-    def _start(self, base: Callable[[], Path], network: Network, kernel_arguments: str) -> None:
-        origin = self._disk(base)
-        machine = qemu.Machine(
-            self.name, self.directory, origin / "vmlinuz", self.tap,
-            subnet.mac(self._paths.id, self._state.guests[self.name]), self._accelerator, kernel_arguments,
-        )  # fmt: skip
-        machine.initrd.write_bytes(initrd((origin / "initrd").read_bytes(), self._identity()))
-        network.tap(machine.tap)
-        self.say(f"booting with {self._accelerator.name}, {machine.processors} processors")
-        for path in (machine.pid, machine.console):  # QEMU may run as root, but they are ours
+    def _start(self, base: Callable[[], Origin], network: Network, kernel_arguments: str) -> None:
+        hardware, machine = self._machine(base, kernel_arguments)
+        hardware.initrd.write_bytes(initrd((hardware.system / "initrd").read_bytes(), self._identity()))
+        network.tap(hardware.tap)
+        self.say(f"booting with {accelerator.TITLES[self._state.accelerator]}")
+        for path in (hardware.pid, hardware.console):  # root may write them, but they are ours
             path.touch()
-        argv = as_root(network.inside(as_user(machine.argv(), "/dev/net/tun")))
-        run(argv, timeout=60, purpose=f"start QEMU for {self.name}")
-        record = ProcessRecord.of(int(machine.pid.read_text(encoding="ascii")))
+        argv = as_root(network.inside(list(machine.argv())))
+        run(argv, timeout=60, purpose=f"start {self.name}")
+        record = ProcessRecord.of(int(hardware.pid.read_text(encoding="ascii")))
         if record is None:
-            raise LabError(f"Cannot start QEMU for {self.name}: it ended at once.", tail(self.console))
+            raise LabError(f"Cannot start {self.name}: its process ended at once.", tail(self.console))
         record.save(self._record)
 
-    def _disk(self, base: Callable[[], Path]) -> Path:
-        """Make the guest's disk unless it has one; return the directory that its kernel belongs to."""
-        disk, record = self.directory / "disk.qcow2", self.directory / "origin"
-        if disk.exists() and record.exists():
-            return Path(record.read_text(encoding="utf-8"))
-        origin = base()
-        argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(origin / "disk.raw"), str(disk)]
-        run(argv, purpose=f"make the disk of {self.name}")
-        record.write_text(str(origin), encoding="utf-8")
-        return origin
+    def _machine(self, base: Callable[[], Origin], kernel_arguments: str) -> tuple[Hardware, Machine]:
+        """Return the guest with a disk of its own; its kernel is the one that the disk was made with."""
+        record = self.directory / "origin"
+        known = [Path(line) for line in record.read_text(encoding="utf-8").splitlines()] if record.exists() else []
+        origin = Origin(known[0], known[-1]) if known else base()
+        hardware = Hardware(
+            self.name, self.directory, origin.disk, origin.system, self.tap,
+            subnet.mac(self._paths.id, self._state.guests[self.name]), kernel_arguments,
+        )  # fmt: skip
+        machine = accelerator.machine(self._state.accelerator, hardware)
+        if not known or not machine.overlay.exists():
+            machine.overlay.unlink(missing_ok=True)
+            argv = machine.overlay_argv()
+            if argv:
+                run(argv, purpose=f"make the disk of {self.name}")
+            record.write_text("".join(f"{path}\n" for path in origin), encoding="utf-8")
+        return hardware, machine
 
     def _identity(self) -> Identity:
         host_key = self._ssh.host_key(self.name)
@@ -158,11 +162,10 @@ class Guest:
 
     def _await(self, what: str, probe: Callable[[], str | None], timeout: float) -> str:
         def checked() -> str | None:
-            if self.process() is None:
-                raise self._failure(what, "its QEMU process has ended")
-            cause = qemu.boot_failure("\n".join(tail(self.console, 200, self._boot_offset())))
-            if cause:
-                raise self._failure(what, cause)
+            running = self.process() is not None  # before its last words are read
+            cause = boot_failure("\n".join(tail(self.console, 200, self._boot_offset())))
+            if cause or not running:
+                raise self._failure(what, cause or "its process has ended")
             return probe()
 
         return self._progress.wait(

@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from . import cephconf, inventory, network, subnet
+from .accelerator import AUTO, choose, system_recipe
 from .cluster import Cluster
 from .errors import CancelledError, LabError
-from .guest import BOOT_TIMEOUT, Guest
+from .guest import BOOT_TIMEOUT, Guest, Origin
 from .inventory import Facts
 from .mirror import SUITES
 from .network import Network
@@ -33,6 +34,15 @@ from .state import State
 from .subnet import CEPH_HOST
 
 DEFAULT_SUITE = "bookworm"
+
+
+def chosen_accelerator(state: State | None, wanted: str | None) -> str:
+    """Return what runs the guests; a laboratory keeps what it began with."""
+    if state is None:
+        return choose(wanted or os.environ.get("RBDLAB_ACCEL") or AUTO)
+    if wanted not in {None, AUTO, state.accelerator}:
+        raise LabError(f"Cannot switch to {wanted}: the laboratory runs {state.accelerator}. Run 'lab down' first.")
+    return state.accelerator
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,7 @@ class Lab:
         self,
         guests: Sequence[str] = (),
         suite: str | None = None,
+        accelerator: str | None = None,
         *,
         kernel_arguments: str = "",
         timeout: float = BOOT_TIMEOUT,
@@ -87,14 +98,15 @@ class Lab:
             self._progress.say("lab", reason)
         with self._lock():
             self._progress.begin()
-            state = self._prepare(guests, suite)
+            state = self._prepare(guests, suite, accelerator)
             jobs: list[Callable[[], None]] = [lambda: self._cluster_up(state)]
             if guests:
                 jobs.append(lambda: self._guests_up(state, guests, kernel_arguments, timeout))
             self._together(jobs)
 
-    def _prepare(self, guests: Sequence[str], suite: str | None) -> State:
+    def _prepare(self, guests: Sequence[str], suite: str | None, accelerator: str | None) -> State:
         state = State.load(self.paths.record)
+        runner = chosen_accelerator(state, accelerator)
         wanted = suite or (state.suite if state else os.environ.get("RBDLAB_SUITE") or DEFAULT_SUITE)
         if wanted not in SUITES:
             raise LabError(f"Cannot use the suite {wanted}: known are {', '.join(SUITES)}. Name one of these.")
@@ -103,7 +115,7 @@ class Lab:
         self.paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self.paths.cache / "locks" / "network"):
             if state is None:
-                state = State.new(wanted, subnet.choose(self.paths.id, network.taken()))
+                state = State.new(wanted, subnet.choose(self.paths.id, network.taken()), runner)
             for name in guests:
                 state.add_guest(name)
             state.save(self.paths.record)
@@ -137,11 +149,14 @@ class Lab:
         self._cluster(state).up(lambda: self._cache.get(recipe) / "rootfs")
 
     def _guests_up(self, state: State, names: Sequence[str], kernel_arguments: str, timeout: float) -> None:
-        recipe = client_recipe(state.suite)
+        client, system = client_recipe(state.suite), system_recipe(state.accelerator, state.suite)
         guests = [self._guest(state, name) for name in names]
 
+        def origin() -> Origin:
+            return Origin(self._cache.get(client), self._cache.get(system))
+
         def job(guest: Guest) -> Callable[[], None]:
-            return lambda: guest.up(lambda: self._cache.get(recipe), self._network, kernel_arguments, timeout)
+            return lambda: guest.up(origin, self._network, kernel_arguments, timeout)
 
         self._together([job(guest) for guest in guests])
 
@@ -149,7 +164,7 @@ class Lab:
         """End every process of the laboratory and remove everything but the cache."""
         with self._lock():
             directory = self.paths.state / "guests"
-            for record in sorted(directory.glob("*/qemu.json")) if directory.is_dir() else []:
+            for record in sorted(directory.glob("*/machine.json")) if directory.is_dir() else []:
                 process = ProcessRecord.load(record)
                 if process is not None and process.alive():
                     self._progress.say(record.parent.name, "ending")
@@ -207,9 +222,13 @@ class Lab:
         """Return the running cluster."""
         return self._cluster(self._state())
 
-    def plug(self, name: str, *, state: str = "up") -> None:
-        """Put a guest on the network (``up``) or take it off (``down``)."""
-        self._network.plug(self.guest(name).tap, state=state)
+    def plug(self, name: str) -> None:
+        """Put a guest back on the network."""
+        self._network.plug(self.guest(name).tap)
+
+    def unplug(self, name: str) -> None:
+        """Take a guest off the network."""
+        self._network.unplug(self.guest(name).tap)
 
     def guest(self, name: str) -> Guest:
         """Return a guest of the running laboratory."""

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from . import subnet
-from .privilege import as_root, is_root
+from .privilege import as_root, guest_user
 from .process import run, run_root
 
 BRIDGE = "br0"
@@ -65,15 +64,20 @@ class Network:
         if shown.returncode == 0:
             self.plug(name)
             return
-        owner = [] if is_root() else ["user", str(os.getuid())]
         purpose = f"make the tap {name} in {self.namespace}"
+        owner = ["user", str(guest_user()[0])]
         run_root(self.inside(["ip", "tuntap", "add", "dev", name, "mode", "tap", *owner]), purpose=purpose)
         command = ["link", "set", name, "addrgenmode", "none", "master", BRIDGE, "up"]
         run_root(["ip", "-n", self.namespace, *command], purpose=purpose)
 
-    def plug(self, name: str, *, state: str = "up") -> None:
-        """Put a guest's port of the bridge on (``up``) or off (``down``)."""
-        run_root(["ip", "-n", self.namespace, "link", "set", name, state], purpose=f"set {name} {state}")
+    def plug(self, name: str) -> None:
+        """Put a guest's port on the bridge."""
+        command = ["link", "set", name, "master", BRIDGE, "up"]
+        run_root(["ip", "-n", self.namespace, *command], purpose=f"put {name} on the bridge")
+
+    def unplug(self, name: str) -> None:
+        """Take a guest's port off the bridge. It stays up: User-mode Linux never uses one again that was down."""
+        run_root(["ip", "-n", self.namespace, "link", "set", name, "nomaster"], purpose=f"take {name} off the bridge")
 
     def pids(self) -> list[int]:
         """Return the processes that run in the namespace."""

@@ -3,8 +3,8 @@
 """The one place where the laboratory becomes root.
 
 Root is needed to build root file systems (device nodes, foreign owners), for the network namespace with
-its bridge and taps, for the chroot of the cluster, and to end and remove what was made so. Everything
-else (SSH, QEMU itself, the state files) runs as the user.
+its bridge and taps, for the chroots of the cluster and of User-mode Linux, and to end and remove what was made so.
+Everything else (SSH, the guests, the state files) runs as the user.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ KEPT_ENVIRONMENT = (
     "http_proxy,https_proxy,ftp_proxy,no_proxy,HTTP_PROXY,HTTPS_PROXY,NO_PROXY,"
     "SSL_CERT_FILE,SSL_CERT_DIR,APT_CONFIG,TMPDIR"
 )
+
+# Guests that must not run as root run as this user where the laboratory does: a number that nothing else has.
+_GUEST_USER = 1_890_273_000
 
 
 def is_root() -> bool:
@@ -37,6 +40,11 @@ def as_root(argv: Sequence[str]) -> list[str]:
             "Run the laboratory as root or install sudo."
         )
     return ["sudo", f"--preserve-env={KEPT_ENVIRONMENT}", "--", *argv]
+
+
+def guest_user() -> tuple[int, int]:
+    """Return the user and the group that guests run as which must not have root's rights."""
+    return (_GUEST_USER, _GUEST_USER) if is_root() else (os.getuid(), os.getgid())
 
 
 def as_user(argv: Sequence[str], device: str) -> list[str]:

@@ -21,6 +21,8 @@ CLIENT_PACKAGES = (
     "systemd", "systemd-sysv", "xfsprogs", "e2fsprogs", "cryptsetup-bin", "psmisc", "lsof", "python3-apt",
 )  # fmt: skip
 
+UML_PACKAGES = ("user-mode-linux", "libc6", "libgcc-s1", "busybox-static")
+
 # The kernel is Debian's own; only drivers for hardware that no guest has are left out of the disk.
 _DRIVERS = (
     "gpu/", "media/", "net/wireless/", "net/ethernet/", "staging/", "infiniband/", "usb/", "hid/", "iio/", "isdn/",
@@ -41,6 +43,7 @@ class Recipe:
     excluded: tuple[str, ...]
     hooks: Mapping[str, str]
     disk_mib: int = 0
+    variant: str = "apt"
 
     @property
     def key(self) -> str:
@@ -74,6 +77,12 @@ def client_recipe(suite: str) -> Recipe:
     return Recipe("client", suite, CLIENT_PACKAGES, excluded, hooks, disk_mib=3072)
 
 
+def uml_recipe() -> Recipe:
+    """The kernel, modules and initramfs of User-mode Linux, and the libraries that it runs with."""
+    hooks = {"extract": packaged("uml-extract.sh")}  # the only one that this variant runs
+    return Recipe("uml", "forky", UML_PACKAGES, (), hooks, variant="extract")
+
+
 def _writes(path: str, text: str) -> str:
     """Return the lines of a hook that write a file of this package; none of these has such a line itself."""
     return f"cat > \"$1{path}\" <<'END OF FILE'\n{text}END OF FILE\n"
@@ -85,7 +94,7 @@ def _unneeded() -> list[str]:
 
 def mmdebstrap_argv(recipe: Recipe, target: str, apt_options: str) -> list[str]:
     """Return the build command; the sources are given on its standard input."""
-    argv = ["mmdebstrap", "--mode=root", "--variant=apt", "--format=directory", "--skip=check/empty"]
+    argv = ["mmdebstrap", "--mode=root", f"--variant={recipe.variant}", "--format=directory", "--skip=check/empty"]
     argv += [f"--aptopt={apt_options}", "--dpkgopt=force-unsafe-io"]
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.excluded]
     argv += [f"--{stage}-hook={text}" for stage, text in recipe.hooks.items()]

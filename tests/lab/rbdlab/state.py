@@ -23,20 +23,21 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
 
 @dataclass
 class State:
-    """The choices of a laboratory: suite, subnet, the cluster's identity, and its guests."""
+    """The choices of a laboratory: suite, subnet, the cluster's identity, its guests, and what runs them."""
 
     suite: str
     subnet: str
     fsid: str
     keys: dict[str, str]
     guests: dict[str, int] = field(default_factory=dict)
+    accelerator: str = "tcg"
 
     @classmethod
-    def new(cls, suite: str, network: IPv4Network) -> State:
+    def new(cls, suite: str, network: IPv4Network, accelerator: str = "tcg") -> State:
         """Make the choices of a new laboratory."""
         now, length = int(time.time()), cephconf.secret_length(suite)
         keys = {entity: cephconf.cephx_key(secrets.token_bytes(length), now) for entity in cephconf.ENTITIES}
-        return cls(suite, str(network), str(uuid.uuid4()), keys)
+        return cls(suite, str(network), str(uuid.uuid4()), keys, accelerator=accelerator)
 
     @classmethod
     def load(cls, path: Path) -> State | None:

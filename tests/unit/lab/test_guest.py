@@ -12,7 +12,8 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from rbdlab import qemu, seed
+from rbdlab import accelerator, machine, qemu, seed, uml
+from rbdlab.errors import LabError
 
 IDENTITY = seed.Identity(
     name="client1",
@@ -70,14 +71,51 @@ def test_kvm_only_where_it_works(cpuinfo: str, usable: bool, expected: qemu.Acce
     assert qemu.accelerator(cpuinfo, kvm_usable=usable) is expected
 
 
-def test_the_command_line() -> None:
-    directory = Path("/state/a,b")
-    machine = qemu.Machine("client1", directory, Path("/k"), "tap0", "52:54:00:00:00:00", qemu.TCG, "quiet")
-    argv = machine.argv()
-    assert argv[argv.index("-append") + 1].endswith(" quiet")
+HARDWARE = machine.Hardware(
+    name="client1",
+    directory=Path("/state/a,b"),
+    disk=Path("/cache/client"),
+    system=Path("/cache/system"),
+    tap="tap0",
+    mac="52:54:00:00:00:00",
+    kernel_arguments="quiet splash",
+)
+
+
+def test_the_command_line_of_qemu() -> None:
+    argv = qemu.Machine(HARDWARE, qemu.TCG, ["setpriv", "--"]).argv()
+    assert argv[:3] == ["setpriv", "--", "qemu-system-x86_64"]
+    assert argv[argv.index("-append") + 1].endswith(" quiet splash")
+    assert argv[argv.index("-kernel") + 1] == "/cache/system/vmlinuz"
     assert "file=/state/a,,b/disk.qcow2,if=virtio,format=qcow2,cache=unsafe,discard=unmap" in argv
     assert "tap,id=lan,ifname=tap0,script=no,downscript=no" in argv
     assert argv[-1] == "-daemonize"
+
+
+def test_the_command_line_of_user_mode_linux() -> None:
+    argv = uml.Machine(HARDWARE, 1000, 1001).argv()
+    program = argv.index("/usr/bin/uml")
+    assert argv[program - 4 : program] == ["/cache/system/rootfs", "/state/a,b", "/cache/client", "1000:1001"]
+    assert {"seccomp=on", "mem=1024M", "ubd0=/machine/disk.cow,/disk/disk.raw"} < set(argv[program:])
+    assert any(word.startswith("vec0:") and "ifname=tap0,depth" in word for word in argv)
+    assert argv[-2:] == ["quiet", "splash"]
+
+
+def test_only_qemus_disk_has_to_be_made() -> None:
+    made = qemu.Machine(HARDWARE, qemu.KVM).overlay_argv()
+    assert made[-2:] == ["/cache/client/disk.raw", "/state/a,b/disk.qcow2"]
+    assert not uml.Machine(HARDWARE, 1000, 1000).overlay_argv()
+
+
+def test_the_accelerator_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [accelerator.choose(name) for name in ("tcg", "uml")] == ["tcg", "uml"]
+    monkeypatch.setattr(accelerator, "_kvm_works", lambda: True)
+    assert [accelerator.choose(name) for name in ("auto", "kvm")] == ["kvm", "kvm"]
+    monkeypatch.setattr(accelerator, "_kvm_works", lambda: False)
+    assert accelerator.choose("auto") == "tcg"
+    for name, cause in (("kvm", "/dev/kvm"), ("xen", "known are auto, kvm, tcg, uml")):
+        with pytest.raises(LabError, match=cause):
+            accelerator.choose(name)
 
 
 @pytest.mark.parametrize(
@@ -86,11 +124,12 @@ def test_the_command_line() -> None:
         ("[ 1.0] Kernel panic - not syncing: VFS", "panicked"),
         ("Gave up waiting for root file system device.", "root disk"),
         ("You are in emergency mode. After logging in", "emergency"),
+        ("SECCOMP userspace requested but not functional!", "seccomp"),
     ],
 )
 def test_a_hopeless_boot_is_recognised(console: str, word: str) -> None:
-    assert word in (qemu.boot_failure(console) or "")
+    assert word in (machine.boot_failure(console) or "")
 
 
 def test_a_login_prompt_is_no_failure() -> None:
-    assert qemu.boot_failure("Debian GNU/Linux 12 client1 ttyS0\nclient1 login: ") is None
+    assert machine.boot_failure("Debian GNU/Linux 12 client1 ttyS0\nclient1 login: ") is None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rbdlab.recipe import client_recipe, cluster_recipe, mke2fs_argv, mmdebstrap_argv
+from rbdlab.recipe import client_recipe, cluster_recipe, mke2fs_argv, mmdebstrap_argv, uml_recipe
 
 
 def test_the_key_names_the_recipe_and_is_stable() -> None:
@@ -23,6 +23,7 @@ def test_the_key_changes_with_every_part() -> None:
         replace(recipe, excluded=()),
         replace(recipe, hooks={"customize": "true"}),
         replace(recipe, disk_mib=1),
+        replace(recipe, variant="extract"),
     ]
     assert len({variant.key for variant in variants}) == len(variants)
 
@@ -35,6 +36,12 @@ def test_mmdebstrap_gets_packages_hooks_and_suite() -> None:
     assert f"--customize-hook={recipe.hooks['customize']}" in argv
     include = next(word for word in argv if word.startswith("--include="))
     assert {"linux-image-amd64", "ceph-common", "python3-rbd", "mount"} <= set(include[10:].split(","))
+
+
+def test_the_tree_of_user_mode_linux_is_unpacked_and_not_installed() -> None:
+    argv = mmdebstrap_argv(uml_recipe(), "/target", "/options.conf")
+    assert "--variant=extract" in argv
+    assert [word.partition("=")[0] for word in argv if "-hook=" in word] == ["--extract-hook"]
 
 
 def test_the_drivers_that_the_tests_need_stay_on_the_disk() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from rbdlab.cli import parser
 from rbdlab.errors import CancelledError, LabError, tail
+from rbdlab.lab import chosen_accelerator
 from rbdlab.paths import Paths, lab_id, locked
 from rbdlab.process import ProcessRecord, run
 from rbdlab.progress import Progress
@@ -47,6 +48,16 @@ def test_state_survives_saving(tmp_path: Path) -> None:
     assert State.load(tmp_path / "state.json") == state
     assert (tmp_path / "state.json").stat().st_mode & 0o777 == 0o600
     assert State.load(tmp_path / "none.json") is None
+
+
+def test_a_laboratory_keeps_what_runs_its_guests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RBDLAB_ACCEL", "uml")
+    assert chosen_accelerator(None, None) == "uml"
+    assert chosen_accelerator(None, "tcg") == "tcg"
+    state = State.new("bookworm", IPv4Network("198.18.5.0/24"), "tcg")
+    assert [chosen_accelerator(state, wanted) for wanted in (None, "auto", "tcg")] == ["tcg"] * 3
+    with pytest.raises(LabError, match=r"Cannot switch to uml: the laboratory runs tcg\. Run 'lab down' first"):
+        chosen_accelerator(state, "uml")
 
 
 def test_damaged_state_says_what_to_do(tmp_path: Path) -> None:

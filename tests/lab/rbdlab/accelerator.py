@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: cephclient.rbd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Choosing what runs the guests, and what it needs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from . import qemu, uml
+from .errors import LabError
+from .machine import Hardware, Machine
+from .privilege import as_user, guest_user
+from .recipe import Recipe, client_recipe, uml_recipe
+
+AUTO, KVM, TCG, UML = "auto", "kvm", "tcg", "uml"
+TITLES = {KVM: "KVM, 2 processors", TCG: "TCG (emulation), 2 processors", UML: "User-mode Linux, 1 processor"}
+
+
+def choose(wanted: str) -> str:
+    """Return what runs the guests of a new laboratory; ``auto`` is the best that works here."""
+    if wanted not in (AUTO, *TITLES):
+        raise LabError(
+            f"Cannot use the accelerator {wanted}: known are {', '.join((AUTO, *TITLES))}. Name one of these."
+        )
+    if wanted == AUTO:
+        return KVM if _kvm_works() else TCG
+    if wanted == KVM and not _kvm_works():
+        raise LabError(
+            "Cannot use KVM: /dev/kvm is not usable, or /proc/cpuinfo shows neither vmx nor svm. Use tcg or uml."
+        )
+    return wanted
+
+
+def _kvm_works() -> bool:
+    usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return qemu.accelerator(Path("/proc/cpuinfo").read_text(encoding="utf-8"), kvm_usable=usable) is qemu.KVM
+
+
+def system_recipe(accelerator: str, suite: str) -> Recipe:
+    """Return where kernel and initramfs come from: QEMU boots those of the suite."""
+    return uml_recipe() if accelerator == UML else client_recipe(suite)
+
+
+def machine(accelerator: str, hardware: Hardware) -> Machine:
+    """Return the guest as the accelerator's program sees it."""
+    if accelerator == UML:
+        return uml.Machine(hardware, *guest_user())
+    return qemu.Machine(hardware, qemu.KVM if accelerator == KVM else qemu.TCG, as_user([], "/dev/net/tun"))
