@@ -40,7 +40,8 @@ class Machine:
         hardware = self.hardware
         return [
             f"mem={hardware.memory_mib}M", "seccomp=on", "umid=uml", "uml_dir=/tmp/",
-            "ubd0=/machine/disk.cow,/disk/disk.raw", "initrd=/machine/initrd", "root=/dev/ubda",
+            # "c": without a lock on the common disk, which QEMU would take for a writer's.
+            "ubd0c=/machine/disk.cow,/disk/disk.raw", "initrd=/machine/initrd", "root=/dev/ubda",
             f"vec0:transport=tap,ifname={hardware.tap},depth=128,gro=1,mac={hardware.mac}",
             "con0=null,fd:1", "con=null", "ssl=null", "console=tty0",
             # Its watchdog would be a process beside the kernel.

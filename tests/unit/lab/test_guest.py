@@ -96,7 +96,7 @@ def test_the_command_line_of_user_mode_linux() -> None:
     argv = uml.Machine(HARDWARE, 1000, 1001).argv()
     program = argv.index("/usr/bin/uml")
     assert argv[program - 4 : program] == ["/cache/system/rootfs", "/state/a,b", "/cache/client", "1000:1001"]
-    assert {"seccomp=on", "mem=1024M", "ubd0=/machine/disk.cow,/disk/disk.raw"} < set(argv[program:])
+    assert {"seccomp=on", "mem=1024M", "ubd0c=/machine/disk.cow,/disk/disk.raw"} < set(argv[program:])
     assert any(word.startswith("vec0:") and "ifname=tap0,depth" in word for word in argv)
     assert argv[-2:] == ["quiet", "splash"]
 
