@@ -13,18 +13,21 @@ from .machine import Hardware, Machine
 from .privilege import as_user, guest_user
 from .recipe import Recipe, client_recipe, uml_recipe
 
-AUTO, KVM, TCG, UML = "auto", "kvm", "tcg", "uml"
+AUTO, FAST, KVM, TCG, UML = "auto", "fast", "kvm", "tcg", "uml"
 TITLES = {KVM: "KVM, 2 processors", TCG: "TCG (emulation), 2 processors", UML: "User-mode Linux, 1 processor"}
 
 
 def choose(wanted: str) -> str:
-    """Return what runs the guests of a new laboratory; ``auto`` is the best that works here."""
-    if wanted not in (AUTO, *TITLES):
+    """Return what runs the guests of a new laboratory.
+
+    ``auto`` is the best that works here with the kernel of the suite, ``fast`` the best with any kernel.
+    """
+    if wanted not in (AUTO, FAST, *TITLES):
         raise LabError(
-            f"Cannot use the accelerator {wanted}: known are {', '.join((AUTO, *TITLES))}. Name one of these."
+            f"Cannot use the accelerator {wanted}: known are {', '.join((AUTO, FAST, *TITLES))}. Name one of these."
         )
-    if wanted == AUTO:
-        return KVM if _kvm_works() else TCG
+    if wanted in (AUTO, FAST):
+        return KVM if _kvm_works() else {AUTO: TCG, FAST: UML}[wanted]
     if wanted == KVM and not _kvm_works():
         raise LabError(
             "Cannot use KVM: /dev/kvm is not usable, or /proc/cpuinfo shows neither vmx nor svm. Use tcg or uml."

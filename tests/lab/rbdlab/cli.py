@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from .accelerator import AUTO, TITLES
+from .accelerator import AUTO, FAST, TITLES
 from .errors import LabError
 from .guest import BOOT_TIMEOUT, follow
 from .lab import Lab
@@ -148,7 +148,7 @@ def _add_up(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-guests", action="store_true", help="only the cluster")
     command.add_argument("--suite", choices=sorted(SUITES), help="Debian suite (default: bookworm)")
     text = "what runs the guests: KVM, QEMU's emulation, or User-mode Linux (default: KVM where it works, else tcg)"
-    command.add_argument("--accel", choices=(AUTO, *TITLES), help=text)
+    command.add_argument("--accel", choices=(AUTO, FAST, *TITLES), help=text)
     command.add_argument("--append", metavar="ARGUMENTS", default="", help="further kernel arguments for this boot")
     _add_timeout(command)
 

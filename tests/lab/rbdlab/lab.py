@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from . import cephconf, inventory, network, subnet
-from .accelerator import AUTO, choose, system_recipe
+from .accelerator import AUTO, FAST, choose, system_recipe
 from .cluster import Cluster
 from .errors import CancelledError, LabError
 from .guest import BOOT_TIMEOUT, Guest, Origin
@@ -40,7 +40,7 @@ def chosen_accelerator(state: State | None, wanted: str | None) -> str:
     """Return what runs the guests; a laboratory keeps what it began with."""
     if state is None:
         return choose(wanted or os.environ.get("RBDLAB_ACCEL") or AUTO)
-    if wanted not in {None, AUTO, state.accelerator}:
+    if wanted not in {None, AUTO, FAST, state.accelerator}:
         raise LabError(f"Cannot switch to {wanted}: the laboratory runs {state.accelerator}. Run 'lab down' first.")
     return state.accelerator
 

@@ -110,9 +110,9 @@ def test_only_qemus_disk_has_to_be_made() -> None:
 def test_the_accelerator_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [accelerator.choose(name) for name in ("tcg", "uml")] == ["tcg", "uml"]
     monkeypatch.setattr(accelerator, "_kvm_works", lambda: True)
-    assert [accelerator.choose(name) for name in ("auto", "kvm")] == ["kvm", "kvm"]
+    assert [accelerator.choose(name) for name in ("auto", "fast", "kvm")] == ["kvm"] * 3
     monkeypatch.setattr(accelerator, "_kvm_works", lambda: False)
-    assert accelerator.choose("auto") == "tcg"
+    assert [accelerator.choose(name) for name in ("auto", "fast")] == ["tcg", "uml"]
     for name, cause in (("kvm", "/dev/kvm"), ("xen", "known are auto, kvm, tcg, uml")):
         with pytest.raises(LabError, match=cause):
             accelerator.choose(name)
