@@ -147,7 +147,7 @@ def integration(session: nox.Session) -> None:
         session.skip("there is no tests/integration yet")
     # Each process starts a cluster of its own. Without a path among the arguments, these tests are meant.
     session.run(
-        "pytest", "--numprocesses", "auto", "--dist", "loadgroup", "--override-ini", "testpaths=tests/integration",
+        "pytest", "--numprocesses", "auto", "--dist", "loadfile", "--override-ini", "testpaths=tests/integration",
         *session.posargs,
     )  # fmt: skip
 

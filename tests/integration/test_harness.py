@@ -175,9 +175,9 @@ def test_module_that_is_called_wrongly_fails_in_a_fork_and_when_started(name: st
 
     results = [run(wrong) for run in (forked, started)]
 
-    assert results[0] == results[1]
+    assert results[0].raw == results[1].raw
     assert results[0].failed
-    assert "sise" in results[0].msg
+    assert results[0].msg
 
 
 def test_fork_has_the_arguments_input_environment_and_exit_code_of_a_started_program(

@@ -14,9 +14,6 @@ from loopback.modules import Modules
 
 STRICT = {"mon_allow_pool_delete": "false", "mon_allow_pool_size_one": "false", "osd_pool_default_size": "2"}
 
-# One cluster of its own is enough.
-pytestmark = pytest.mark.xdist_group("permission")
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, system_python: str, forks: Forks) -> Iterator[LoopbackCluster]:

@@ -103,9 +103,6 @@ with cluster.open_ioctx("own") as ioctx:
         result = type(error).__name__
 """
 
-# One cluster of its own is enough.
-pytestmark = pytest.mark.xdist_group("matrix")
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, system_python: str, forks: Forks) -> Iterator[LoopbackCluster]:
