@@ -58,7 +58,7 @@ venv: tool-packages .venv/stamp ## the environment with all tools, in .venv
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("ansible-core needs Python 3.11 or later: make PYTHON=...")'
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement requirements-dev.txt
 	touch $@
 
 tool-packages:

@@ -27,9 +27,12 @@ _MEMORY_OF_A_CHECK = 3 << 30
 
 
 def beside() -> int:
-    """Return how many checks run at the same time: one for each processor, as far as there is memory for them."""
+    """Return how many checks run at the same time, as far as there is memory for them.
+
+    One more than there are processors, since a scenario leaves one idle now and then.
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(max(2, os.cpu_count() or 1), memory // _MEMORY_OF_A_CHECK))
+    return max(1, min((os.cpu_count() or 1) + 1, memory // _MEMORY_OF_A_CHECK))
 
 
 def run_all(checks: list[Check], lanes: int) -> list[Outcome]:

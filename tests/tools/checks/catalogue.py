@@ -21,6 +21,10 @@ INTEGRATION_SHORT = (
 )
 
 
+# These run once for each Python that is found.
+SANITY_OF_EACH_PYTHON = ("compile", "import")
+
+
 class UnknownCheckError(Exception):
     """A name that no check has."""
 
@@ -52,13 +56,15 @@ CHECKS = (
     Check("unit", TEST, "unit"),
     Check("integration_short", TEST, "integration", INTEGRATION_SHORT),
     Check("durability", TEST, "durability"),
-    Check("sanity", TEST, "sanity"),
+    Check("sanity", TEST, "sanity", tuple(f"--skip-test={name}" for name in SANITY_OF_EACH_PYTHON)),
     _scenario("boot", REST),
     # Neither the kernel of the suite nor a watch over what is started is a part of what it shows.
     _scenario("faults", REST, accelerator="fast"),
     Check("integration", REST, "integration", tuple(f"--ignore={path}" for path in INTEGRATION_SHORT)),
     _scenario("refusals", REST),
     _scenario("many", REST),
+    Check("lint_scenarios", REST, "lint_scenarios"),
+    Check("sanity_pythons", REST, "sanity", tuple(f"--test={name}" for name in SANITY_OF_EACH_PYTHON)),
 )
 
 

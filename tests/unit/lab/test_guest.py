@@ -113,7 +113,7 @@ def test_the_accelerator_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [accelerator.choose(name) for name in ("auto", "fast", "kvm")] == ["kvm"] * 3
     monkeypatch.setattr(accelerator, "_kvm_works", lambda: False)
     assert [accelerator.choose(name) for name in ("auto", "fast")] == ["tcg", "uml"]
-    for name, cause in (("kvm", "/dev/kvm"), ("xen", "known are auto, kvm, tcg, uml")):
+    for name, cause in (("kvm", "/dev/kvm"), ("xen", "known are auto, fast, kvm, tcg, uml")):
         with pytest.raises(LabError, match=cause):
             accelerator.choose(name)
 
