@@ -58,10 +58,10 @@ CHECKS = (
     Check("durability", TEST, "durability"),
     Check("sanity", TEST, "sanity", tuple(f"--skip-test={name}" for name in SANITY_OF_EACH_PYTHON)),
     _scenario("boot", REST),
-    # Neither the kernel of the suite nor a watch over what is started is a part of what it shows.
+    # Neither the kernel of the suite nor a watch over what is started is a part of what these show.
     _scenario("faults", REST, accelerator="fast"),
     Check("integration", REST, "integration", tuple(f"--ignore={path}" for path in INTEGRATION_SHORT)),
-    _scenario("refusals", REST),
+    _scenario("refusals", REST, accelerator="fast"),
     _scenario("many", REST),
     Check("lint_scenarios", REST, "lint_scenarios"),
     Check("sanity_pythons", REST, "sanity", tuple(f"--test={name}" for name in SANITY_OF_EACH_PYTHON)),

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -19,8 +18,8 @@ from .laboratory import Laboratory
 from .processor_time import Meter, processes
 from .steps import Steps
 
-# How often output and processor time are read, in seconds.
-LOOK_EVERY = 1.0
+# How often output and processor time are read, in seconds. To read all of /proc takes some hundredths of one.
+LOOK_EVERY = 3.0
 # No check takes half as long; one that hangs must not keep the others from being reported.
 LIMIT = 2700.0
 _BEGINNING = "start"
@@ -108,11 +107,19 @@ class Run:
                         self._marks.append((begun, self._cost()))
                 if self.seconds > LIMIT and not self._cause:
                     self.end(f"it had not ended after {LIMIT:.0f} s")
-                time.sleep(LOOK_EVERY)
+                self._ended(LOOK_EVERY)
         cause = self._cause or (f"exit code {code}" if code else "")
         cost = self._cost()
         self.outcome = Outcome(self.check, not cause, cause, cost, self._log, self._costs_of_steps(cost))
         self.done.set()
+
+    def _ended(self, patience: float) -> bool:
+        """Wait for its end; tell whether it has ended in this time."""
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _look(self) -> None:
         known = processes()
@@ -143,6 +150,5 @@ class Run:
                 os.killpg(self._process.pid, number)
             except ProcessLookupError:
                 return
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(patience)
+            if self._ended(patience):
                 return
