@@ -58,6 +58,7 @@ CHECKS = (
     Check("durability", TEST, "durability"),
     Check("sanity", TEST, "sanity", tuple(f"--skip-test={name}" for name in SANITY_OF_EACH_PYTHON)),
     _scenario("boot", REST),
+    _scenario("encryption", REST),
     # Neither the kernel of the suite nor a watch over what is started is a part of what these show.
     _scenario("faults", REST, accelerator="fast"),
     Check("integration", REST, "integration", tuple(f"--ignore={path}" for path in INTEGRATION_SHORT)),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 TABLE = "docs/docsite/rst/guide_promises.rst"
 # Where a path that a row names may begin.
-STARTS = ("", "extensions/molecule/faults", "extensions/molecule/boot")
+STARTS = ("", *(f"extensions/molecule/{name}" for name in ("faults", "boot", "encryption")))
 TESTS = ("tests", "extensions/molecule")
 
 _CELL = re.compile(r"^   (?:\* )?(?:  )?- (?P<text>.*(?:\n       .*)*)", re.MULTILINE)
