@@ -74,9 +74,8 @@ def _keep(outcome: Outcome) -> None:
     report.save(TIMES, {name: times[name] for name in order if name in times})
 
 
-def _run(tier: str, first: str, lanes: int) -> int:
-    checks = chosen(TIERS[tier], first)
-    if not first:
+def _run(checks: list[Check], lanes: int, *, new: bool) -> int:
+    if new:
         TIMES.unlink(missing_ok=True)
     began = time.monotonic()
     outcomes = run_all(checks, lanes)
@@ -109,6 +108,7 @@ def main() -> int:
         help=f"begin with this check, or with what 'test' has not run ({REST})",
     )
     parser.add_argument("--beside", type=int, default=beside(), help="how many run at the same time")
+    parser.add_argument("--only", metavar="CHECK", nargs="+", default=[], help="of these, only those named")
     options = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     if options.tier == "figures":
@@ -118,7 +118,11 @@ def main() -> int:
         PROOFS.write_text(proofs.text(proofs.read(CHECKOUT)), encoding="utf-8")
         return 0
     try:
-        return _run(options.tier, options.first, options.beside)
+        return _run(
+            chosen(TIERS[options.tier], options.first, options.only),
+            options.beside,
+            new=not (options.first or options.only),
+        )
     except UnknownCheckError as error:
         print(error, file=sys.stderr)
         return 2

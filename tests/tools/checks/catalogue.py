@@ -69,16 +69,15 @@ CHECKS = (
 )
 
 
-def chosen(tiers: Sequence[str], first: str = "") -> list[Check]:
-    """Return the checks of these tiers, from ``first`` on: a check, or a tier.
+def chosen(tiers: Sequence[str], first: str = "", only: Sequence[str] = ()) -> list[Check]:
+    """Return the checks of these tiers, from ``first`` on: a check, or a tier; or only those named.
 
-    :raises UnknownCheckError: ``first`` is none of them
+    :raises UnknownCheckError: a name is none of theirs
     """
     checks = [check for check in CHECKS if check.tier in tiers]
-    if not first:
-        return checks
-    begins = [number for number, check in enumerate(checks) if first in {check.name, check.tier}]
-    if not begins:
-        names = ", ".join(check.name for check in checks)
-        raise UnknownCheckError(f"Cannot begin with {first}: the checks are {names}. Name one of these.")
-    return checks[begins[0] :]
+    names = [check.name for check in checks]
+    unknown = [name for name in (*only, *([first] if first else [])) if name not in {*names, *tiers}]
+    if unknown:
+        raise UnknownCheckError(f"Cannot run {unknown[0]}: the checks are {', '.join(names)}. Name one of these.")
+    begins = [number for number, check in enumerate(checks) if first in {"", check.name, check.tier}]
+    return [check for check in checks[begins[0] :] if not only or check.name in only]

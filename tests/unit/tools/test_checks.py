@@ -81,8 +81,13 @@ class TestCatalogue:
         assert [check.name for check in catalogue.chosen((TEST, REST), first)] == expected
 
     def test_a_name_that_no_check_has_is_refused(self) -> None:
-        with pytest.raises(catalogue.UnknownCheckError, match=r"Cannot begin with moleculr: the checks are .*default"):
+        with pytest.raises(catalogue.UnknownCheckError, match=r"Cannot run moleculr: the checks are default, .*"):
             catalogue.chosen((TEST, REST), "moleculr")
+
+    def test_only_those_named_are_run_in_the_usual_order(self) -> None:
+        assert [check.name for check in catalogue.chosen((TEST, REST), only=["many", "lint"])] == ["lint", "many"]
+        with pytest.raises(catalogue.UnknownCheckError):
+            catalogue.chosen((TEST, REST), only=["lint", "nothing"])
 
     def test_a_check_of_another_tier_is_refused(self) -> None:
         with pytest.raises(catalogue.UnknownCheckError):
