@@ -25,6 +25,10 @@ class CancelledError(LabError):
     """A wait given up because another part of the laboratory has failed."""
 
 
+class EndedError(LabError):
+    """The process of a guest has ended, and its kernel has not said why."""
+
+
 def tail(path: Path, lines: int = TAIL_LINES, offset: int = 0) -> list[str]:
     """Return the last lines of a log from a byte offset on; none if it cannot be read."""
     try:

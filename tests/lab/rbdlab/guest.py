@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import accelerator, subnet
-from .errors import LabError, tail
+from .errors import EndedError, LabError, tail
 from .machine import Hardware, Machine, boot_failure
 from .network import Network
 from .paths import Paths
@@ -89,10 +89,21 @@ class Guest:
         if self.process() is not None and self._booted.exists() and answers(self.address):
             self.say(f"up at {self.address}")
             return
-        if self.process() is None:
+        if self.process() is not None:
+            self.wait_booted(timeout)
+            return
+
+        def boot() -> None:
             self._boot_begins()
             self._start(base, network, kernel_arguments)
-        self.wait_booted(timeout)
+            self.wait_booted(timeout)
+
+        try:
+            boot()
+        except EndedError as error:
+            # QEMU 7.2 was once seen to crash while it emulated a boot (a segmentation fault of its own).
+            self.say(f"booting again: {error}")
+            boot()
 
     def _start(self, base: Callable[[], Origin], network: Network, kernel_arguments: str) -> None:
         hardware, machine = self._machine(base, kernel_arguments)
@@ -164,18 +175,20 @@ class Guest:
         def checked() -> str | None:
             running = self.process() is not None  # before its last words are read
             cause = boot_failure("\n".join(tail(self.console, 200, self._boot_offset())))
-            if cause or not running:
-                raise self._failure(what, cause or "its process has ended")
+            if cause:
+                raise self._failure(what, cause)
+            if not running:
+                raise self._failure(what, "its process has ended", EndedError)
             return probe()
 
         return self._progress.wait(
             checked, timeout, lambda: self._failure(what, f"{timeout:.0f} s have passed"), interval=0.5
         )
 
-    def _failure(self, what: str, cause: str) -> LabError:
+    def _failure(self, what: str, cause: str, kind: type[LabError] = LabError) -> LabError:
         remedy = f"See 'lab console {self.name}'; 'lab power-cut {self.name}' and 'lab up {self.name}' boot it again."
         console = tail(self.console, offset=self._boot_offset()) or ["(the console is empty)"]
-        return LabError(f"{self.name} does not {what}: {cause}. {remedy}", console)
+        return kind(f"{self.name} does not {what}: {cause}. {remedy}", console)
 
     def _boot_begins(self) -> None:
         """Remember where the console of the coming boot begins, and that it has not finished."""

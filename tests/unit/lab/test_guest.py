@@ -8,12 +8,19 @@ import io
 import shutil
 import subprocess
 import tarfile
+from contextlib import nullcontext
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 from rbdlab import accelerator, machine, qemu, seed, uml
-from rbdlab.errors import LabError
+from rbdlab.errors import EndedError, LabError
+from rbdlab.guest import Guest, Origin
+from rbdlab.network import Network
+from rbdlab.paths import Paths
+from rbdlab.progress import Progress
+from rbdlab.ssh import Ssh
+from rbdlab.state import State
 
 IDENTITY = seed.Identity(
     name="client1",
@@ -133,3 +140,47 @@ def test_a_hopeless_boot_is_recognised(console: str, word: str) -> None:
 
 def test_a_login_prompt_is_no_failure() -> None:
     assert machine.boot_failure("Debian GNU/Linux 12 client1 ttyS0\nclient1 login: ") is None
+
+
+class TestEnded:
+    """A guest whose process ends while it boots is booted once more; one whose kernel has said why is not."""
+
+    @pytest.fixture
+    def boots(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Guest, list[str], dict[int, LabError]]:
+        state = State.new("bookworm", IPv4Network("198.18.5.0/24"), "tcg")
+        state.add_guest("client1")
+        paths = Paths("abcdef", tmp_path, tmp_path / "cache", tmp_path / "state")
+        guest = Guest("client1", paths, state, Ssh(paths.ssh), Progress())
+        begun: list[str] = []
+        failures: dict[int, LabError] = {}
+
+        def wait(_guest: Guest, _timeout: float) -> None:
+            if len(begun) in failures:
+                raise failures[len(begun)]
+
+        monkeypatch.setattr(Guest, "_start", lambda *_arguments: begun.append("started"))
+        monkeypatch.setattr(Guest, "wait_booted", wait)
+        return guest, begun, failures
+
+    @pytest.mark.parametrize(
+        ("failures", "times", "raised"),
+        [
+            ({}, 1, None),
+            ({1: EndedError("it ended")}, 2, None),
+            ({1: EndedError("it ended"), 2: EndedError("it ended again")}, 2, "it ended again"),
+            ({1: LabError("the kernel panicked")}, 1, "the kernel panicked"),
+        ],
+    )
+    def test_it_is_booted_once_more(
+        self,
+        boots: tuple[Guest, list[str], dict[int, LabError]],
+        failures: dict[int, LabError],
+        times: int,
+        raised: str | None,
+    ) -> None:
+        guest, begun, planned = boots
+        planned.update(failures)
+        network = Network("rbdlab-abcdef", "rbdlab-abcdef")
+        with pytest.raises(LabError, match=raised) if raised else nullcontext():
+            guest.up(lambda: Origin(Path("disk"), Path("system")), network, "", 1)
+        assert len(begun) == times
