@@ -16,7 +16,7 @@ INTEGRATION_SHORT = (
     f"{INTEGRATION}/test_rbd_snapshot.py",
     f"{INTEGRATION}/test_rbd_info.py",
     f"{INTEGRATION}/test_rbd_namespace.py",
-    f"{INTEGRATION}/test_rbd_pool.py",
+    f"{INTEGRATION}/test_rbd_pool_permission.py",
     f"{INTEGRATION}/test_rbd_user.py",
 )
 
@@ -59,11 +59,11 @@ CHECKS = (
     Check("sanity", TEST, "sanity", tuple(f"--skip-test={name}" for name in SANITY_OF_EACH_PYTHON)),
     _scenario("boot", REST),
     _scenario("encryption", REST),
+    _scenario("many", REST),
     # Neither the kernel of the suite nor a watch over what is started is a part of what these show.
     _scenario("faults", REST, accelerator="fast"),
     Check("integration", REST, "integration", tuple(f"--ignore={path}" for path in INTEGRATION_SHORT)),
     _scenario("refusals", REST, accelerator="fast"),
-    _scenario("many", REST),
     Check("lint_scenarios", REST, "lint_scenarios"),
     Check("sanity_pythons", REST, "sanity", tuple(f"--test={name}" for name in SANITY_OF_EACH_PYTHON)),
 )
