@@ -112,7 +112,8 @@ def main() -> int:
     options = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     if options.tier == "figures":
-        report.save(FIGURES, {name: round(seconds) for name, seconds in report.flat(report.load(TIMES)).items()})
+        passed = {name: row for name, row in report.load(TIMES).items() if row["passed"]}
+        report.save(FIGURES, {name: round(seconds) for name, seconds in report.flat(passed).items()})
         return 0
     if options.tier == "proofs":
         PROOFS.write_text(proofs.text(proofs.read(CHECKOUT)), encoding="utf-8")
