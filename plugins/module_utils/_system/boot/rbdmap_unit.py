@@ -376,8 +376,7 @@ def mount(device: Path) -> None:
 
 def tell(sentence: str) -> None:
     """Tell the journal, at once."""
-    sys.stderr.write(sentence + "\n")
-    sys.stderr.flush()
+    sys.stderr.write(f"{sentence}\n")
 
 
 def main() -> int:
