@@ -59,9 +59,9 @@ CHECKS = (
     Check("sanity", TEST, "sanity", tuple(f"--skip-test={name}" for name in SANITY_OF_EACH_PYTHON)),
     _scenario("boot", REST),
     _scenario("encryption", REST),
-    _scenario("many", REST),
     # Neither the kernel of the suite nor a watch over what is started is a part of what these show.
     _scenario("faults", REST, accelerator="fast"),
+    _scenario("many", REST),
     Check("integration", REST, "integration", tuple(f"--ignore={path}" for path in INTEGRATION_SHORT)),
     _scenario("refusals", REST, accelerator="fast"),
     Check("lint_scenarios", REST, "lint_scenarios"),
