@@ -12,6 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from .catalogue import Check
 from .laboratory import Laboratory
@@ -100,18 +101,23 @@ class Run:
         with self._log.open(encoding="utf-8", errors="replace") as log:
             while (code := self._process.poll()) is None:
                 self._look()
-                for line in log:
-                    begun = steps.begun(line)
-                    if begun is not None:
-                        self.step = begun
-                        self._marks.append((begun, self._cost()))
+                self._read(log, steps)
                 if self.seconds > LIMIT and not self._cause:
                     self.end(f"it had not ended after {LIMIT:.0f} s")
                 self._ended(LOOK_EVERY)
+            self._read(log, steps)
         cause = self._cause or (f"exit code {code}" if code else "")
         cost = self._cost()
         self.outcome = Outcome(self.check, not cause, cause, cost, self._log, self._costs_of_steps(cost))
         self.done.set()
+
+    def _read(self, log: TextIO, steps: Steps) -> None:
+        """Note the steps that have begun by what was printed since it was read last."""
+        for line in log:
+            begun = steps.begun(line)
+            if begun is not None:
+                self.step = begun
+                self._marks.append((begun, self._cost()))
 
     def _ended(self, patience: float) -> bool:
         """Wait for its end; tell whether it has ended in this time."""
