@@ -170,8 +170,8 @@ def benchmark(session: nox.Session) -> None:
 @nox.session
 def molecule(session: nox.Session) -> None:
     """Run the scenarios of extensions/molecule, or those named by --scenario-name, each in a laboratory of its own."""
-    names = _scenarios() if "--scenario-name" not in session.posargs else []
-    for arguments in [["--scenario-name", name] for name in names] or [session.posargs]:
+    names = [] if "--scenario-name" in session.posargs else _scenarios()
+    for arguments in [["--scenario-name", name, *session.posargs] for name in names] or [session.posargs]:
         name = arguments[arguments.index("--scenario-name") + 1]
         laboratory = {"RBDLAB_NAME": os.environ.get("RBDLAB_NAME") or name}
         environment = {**_installed_collection(session), **_new_molecule_state(name), **laboratory}

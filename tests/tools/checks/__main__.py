@@ -92,7 +92,8 @@ def _run(checks: list[Check], lanes: int, *, new: bool) -> int:
     print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
     print(f"{verdict}, in {minutes} min {seconds} s")
     if failed:
-        print(f"One of them alone: .venv/bin/nox -s <its session>. To go on from there: make test-all FROM={failed[0]}")
+        print(f"That one alone: .venv/bin/nox -s test_all -- --only {failed[0]}")
+        print(f"To go on from there: make test-all FROM={failed[0]}")
     return 1 if failed else 0
 
 

@@ -20,7 +20,7 @@ class Laboratory:
 
     def guests(self) -> list[int]:
         """Return the first process of each guest."""
-        return _alive(self._paths.state.glob("guests/*/*.json"))
+        return _alive(self._paths.state.glob("guests/*/machine.json"))
 
     def cluster(self) -> list[int]:
         """Return the first process of the cluster."""

@@ -21,7 +21,7 @@ from .steps import Steps
 
 # How often output and processor time are read, in seconds. To read all of /proc takes some hundredths of one.
 LOOK_EVERY = 3.0
-# No check takes half as long; one that hangs must not keep the others from being reported.
+# No check takes so long; one that hangs must not keep the others from being reported.
 LIMIT = 3600.0
 _BEGINNING = "start"
 
