@@ -21,8 +21,8 @@ FIGURES = Path(__file__).with_name("figures.json")
 PROOFS = Path(__file__).with_name("proofs.txt")
 TIERS = {"test": (TEST,), "all": (TEST, REST)}
 
-# A line at least so often, so that nobody takes a long check for one that hangs.
-SAY_EVERY = 60.0
+# A line at least so often, so that nobody takes a long check for one that hangs. A log has fewer of them.
+SAY_EVERY = 60.0 if sys.stdout.isatty() else 300.0
 _MEMORY_OF_A_CHECK = 3 << 30
 
 
@@ -79,13 +79,13 @@ def _run(checks: list[Check], lanes: int, *, new: bool) -> int:
         TIMES.unlink(missing_ok=True)
     began = time.monotonic()
     outcomes = run_all(checks, lanes)
+    times = report.load(TIMES)
+    print("\n".join(["", *report.table(times)]))
+    print(*report.slower(times, report.load(FIGURES)), sep="\n")
     for outcome in outcomes:
         if not outcome.passed:
             log = outcome.log.read_text(encoding="utf-8", errors="replace").splitlines()
             print("\n".join(["", *report.details(outcome, log)]))
-    times = report.load(TIMES)
-    print("\n".join(["", *report.table(times)]))
-    print(*report.slower(times, report.load(FIGURES)), sep="\n")
     failed = [check.name for check in checks if any(o.check == check and not o.passed for o in outcomes)]
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     verdict = f"failed: {', '.join(failed)}" if failed else "all passed"

@@ -19,7 +19,7 @@ SLOWER, SLOWER_BY = 1.5, 10.0
 # Steps of less than so many seconds are in the JSON only.
 SHOWN = 10.0
 _FAILED = re.compile(r"fatal: |FAILED|^( *│ )?E  |: error|^nox > .*fail|Error:|^lab: |^ {2}\| ")
-_AROUND, _MOST = 8, 60
+_AROUND, _MOST, _WIDTH = 8, 40, 200
 
 Times = dict[str, dict[str, Any]]
 
@@ -42,7 +42,7 @@ def details(outcome: Outcome, lines: Sequence[str]) -> list[str]:
             break
         chosen = more
     head = f"--- {outcome.check.name}: {outcome.cause}. All of its output is in {outcome.log}."
-    return [head, *(f"    {texts[n]}" for n in sorted(chosen) if texts[n])]
+    return [head, *(f"    {texts[n]}"[:_WIDTH] for n in sorted(chosen) if texts[n])]
 
 
 def rows(outcome: Outcome) -> dict[str, Any]:
