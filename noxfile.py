@@ -97,7 +97,8 @@ def types(session: nox.Session) -> None:
         "tests/benchmark",
         "tests/canary",
         "tests/tools",
-        "extensions/molecule/cases",
+        "extensions/molecule/action_plugins",
+        "extensions/molecule/strategy_plugins",
     )
     existing = [name for name in programs if (ROOT / name).exists()]
     places = (f"tests/{name}" for name in ("lab", "tools", "integration", "durability", "benchmark"))
