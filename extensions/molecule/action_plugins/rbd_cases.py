@@ -18,7 +18,7 @@ The callback record writes a row for each case as for an item of a loop.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -48,7 +48,8 @@ class ActionModule(ActionBase):
         command = self._task.args.get("look")
         if not command:
             return ""
-        done = self._low_level_execute_command(command)
+        execute: Callable[..., dict[str, Any]] = self._low_level_execute_command
+        done = execute(command)
         if done["rc"]:
             raise AnsibleActionFail(f"The look has ended with {done['rc']}: {done['stdout']}{done['stderr']}")
         return str(done["stdout"])
