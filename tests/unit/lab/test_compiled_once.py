@@ -60,3 +60,57 @@ def test_what_a_power_cut_has_emptied_is_compiled_again(tmp_path: Path) -> None:
 
 def test_the_recipe_has_its_whole_text() -> None:
     assert packaged("compiled_once.py") in client_recipe("bookworm").hooks["customize"]
+
+
+SENT_AS_TEXT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import compiled_once
+compiled_once.PLACE = sys.argv[2]
+compile_text = compiled_once.compile_text
+def count(source, *more, **options):
+    print("compiled")
+    return compile_text(source, *more, **options)
+compiled_once.compile_text = count
+for name in ("master:/first.py", "master:/second.py"):
+    code = compile("def answer(): return 42", name, "exec", flags=0, dont_inherit=True)
+    known = {}
+    exec(code, known)
+    print(known["answer"](), known["answer"].__code__.co_filename)
+"""
+AS_ALWAYS = """
+from __future__ import annotations
+import ast, sys
+sys.path.insert(0, sys.argv[1])
+import compiled_once
+compiled_once.PLACE = sys.argv[2]
+text = "def answer(argument: unknown): return 42"
+for arguments in (("exec",), ("exec", 0, True)):
+    known = {}
+    try:
+        exec(compile(text, "here", *arguments), known)
+        print(known["answer"].__annotations__)
+    except NameError as error:
+        print(error)
+print(compile("6 * 7", "here", "eval", dont_inherit=True).co_name, ast.literal_eval("42"))
+try:
+    compile("6 *", "here", "exec", dont_inherit=True)
+except SyntaxError as error:
+    print(error.filename, error.lineno)
+"""
+
+
+def run_program(program: str, kept: Path) -> list[str]:
+    argv = [sys.executable, "-c", program, str(packaged_path("").resolve()), str(kept)]
+    return subprocess.check_output(argv, text=True).splitlines()
+
+
+def test_what_mitogen_sends_as_text_is_compiled_once_too(tmp_path: Path) -> None:
+    answers = ["42 master:/first.py", "42 master:/second.py"]
+    assert run_program(SENT_AS_TEXT, tmp_path) == ["compiled", *answers]
+    assert run_program(SENT_AS_TEXT, tmp_path) == answers
+
+
+def test_all_others_compile_as_always(tmp_path: Path) -> None:
+    expected = ["{'argument': 'unknown'}", "name 'unknown' is not defined", "<module> 42", "here 1"]
+    assert run_program(AS_ALWAYS, tmp_path) == expected
