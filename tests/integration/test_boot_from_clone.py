@@ -92,7 +92,7 @@ class Hypervisor:
         """Run a guest from an image until it powers itself off, and return what came from its serial port."""
         machine = ("-accel", "tcg", "-machine", "pc", "-m", "32", "-nodefaults", "-display", "none")
         drive = f"if=virtio,format=raw,file=rbd:{image}:id={self.user}:conf={self.cluster.conf}"
-        return run(["qemu-system-x86_64", *machine, "-serial", "stdio", "-drive", drive], timeout=60)
+        return run(["qemu-system-x86_64", *machine, "-serial", "stdio", "-drive", drive], timeout=300)
 
 
 @pytest.fixture

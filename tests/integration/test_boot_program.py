@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import SLACK
 from loopback.cluster import LoopbackCluster
 from loopback.conf import ADDRESS
 from loopback.holder import holding
@@ -19,9 +20,8 @@ from loopback.site import CHECKOUT
 
 # Seconds that a cluster has to answer here, and by how much more a busy machine may make of them.
 ANSWER = 2
-MORE = 5
-# So soon comes an answer for which nobody was asked.
-AT_ONCE = 1
+# By so much the clocks that measure it may differ.
+ABOUT = 1
 PROGRAM = str(CHECKOUT / "plugins/module_utils/_system/boot")
 
 
@@ -121,8 +121,8 @@ class TestSilence:
         assert [kind for kind, _text, _took in ends] == ["Silent", "Silent", "Unasked"]
         assert {text for _kind, text, _took in ends[:2]} == {f"no OSD has answered within {ANSWER} seconds"}
         assert ends[2][1].startswith("2 images have not answered")
-        assert ends[2][2] < AT_ONCE
-        assert sum(took for _kind, _text, took in ends) < 2 * ANSWER + MORE
+        assert ends[2][2] < ANSWER
+        assert sum(took for _kind, _text, took in ends) < 2 * ANSWER + SLACK
 
     def test_after_the_boot_a_pool_that_is_silent_keeps_no_other_from_being_asked(
         self, cluster: LoopbackCluster, namespace: str, pool: str
@@ -132,8 +132,8 @@ class TestSilence:
             ends = in_turn(cluster, images, at_boot=False)
         assert [kind for kind, _text, _took in ends] == ["Silent", "Unasked"] * 2
         assert ends[2][1] == f"no OSD has answered within {ANSWER} seconds"
-        assert ends[2][2] > ANSWER - AT_ONCE
-        assert max(ends[1][2], ends[3][2]) < AT_ONCE
+        assert ends[2][2] > ANSWER - ABOUT
+        assert max(ends[1][2], ends[3][2]) < ANSWER
 
     def test_monitors_that_are_away_are_waited_for_once_and_another_cluster_is_asked(
         self, cluster: LoopbackCluster, namespace: str, nowhere: Path
@@ -143,8 +143,8 @@ class TestSilence:
         ends = in_turn(cluster, [*away, *images], at_boot=True)
         assert [kind for kind, _text, _took in ends] == ["Silent", "Silent", "answered", "answered"]
         assert {text for _kind, text, _took in ends[:2]} == {f"no monitor has answered within {ANSWER} seconds"}
-        assert ANSWER - AT_ONCE < ends[0][2] < ANSWER + MORE
-        assert ends[1][2] < AT_ONCE
+        assert ANSWER - ABOUT < ends[0][2] < ANSWER + SLACK
+        assert ends[1][2] < ANSWER
 
     @pytest.fixture
     def nowhere(self, cluster: LoopbackCluster, tmp_path: Path) -> Iterator[Path]:
