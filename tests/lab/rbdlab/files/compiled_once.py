@@ -60,7 +60,7 @@ def _kept(source: bytes, code: CodeType) -> CodeType:
             marshal.dump(code, file)
         os.replace(new, _place(source))
     except OSError:  # another user's program, or a disk that is full
-        pass
+        return code
     return code
 
 
