@@ -145,7 +145,10 @@ def durability(session: nox.Session) -> None:
     """Kill, starve and crowd runs in the middle of their writes, as root; with --thorough for minutes."""
     if not (ROOT / "tests" / "durability").exists():
         session.skip("there is no tests/durability yet")
-    session.run("pytest", "--numprocesses", "auto", "tests/durability", *session.posargs)
+    # Without a path among the arguments, these tests are meant.
+    session.run(
+        "pytest", "--numprocesses", "auto", "--override-ini", "testpaths=tests/durability", *session.posargs
+    )  # fmt: skip
 
 
 @nox.session

@@ -19,7 +19,9 @@ INTEGRATION_SHORT = (
     f"{INTEGRATION}/test_rbd_pool_permission.py",
     f"{INTEGRATION}/test_rbd_user.py",
 )
-
+# Every failure of a system call, and the order of the writes; what takes minutes is to be killed at each of them.
+DURABILITY = "tests/durability"
+DURABILITY_SHORT = (f"{DURABILITY}/test_failures.py", f"{DURABILITY}/test_order.py")
 
 # These run once for each Python that is found.
 SANITY_OF_EACH_PYTHON = ("compile", "import")
@@ -55,7 +57,7 @@ CHECKS = (
     Check("docs", TEST, "docs"),
     Check("unit", TEST, "unit"),
     Check("integration_short", TEST, "integration", INTEGRATION_SHORT),
-    Check("durability", TEST, "durability"),
+    Check("durability_short", TEST, "durability", DURABILITY_SHORT),
     Check("sanity", TEST, "sanity", tuple(f"--skip-test={name}" for name in SANITY_OF_EACH_PYTHON)),
     _scenario("boot", REST),
     _scenario("encryption", REST),
@@ -63,6 +65,7 @@ CHECKS = (
     _scenario("faults", REST, accelerator="fast"),
     _scenario("many", REST),
     Check("integration", REST, "integration", tuple(f"--ignore={path}" for path in INTEGRATION_SHORT)),
+    Check("durability", REST, "durability", tuple(f"--ignore={path}" for path in DURABILITY_SHORT)),
     _scenario("refusals", REST, accelerator="fast"),
     Check("lint_scenarios", REST, "lint_scenarios"),
     Check("sanity_pythons", REST, "sanity", tuple(f"--test={name}" for name in SANITY_OF_EACH_PYTHON)),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .catalogue import CHECKS, INTEGRATION, Check
+from .catalogue import CHECKS, Check
 
 SCENARIOS = "extensions/molecule"
 _STEP = re.compile(r"^ +- (?P<step>verify|side_effect) (?P<place>\S+)\s*$", re.MULTILINE)
@@ -63,11 +63,9 @@ def _pytest_files(root: Path) -> Iterator[Path]:
 
 
 def _of_pytest(path: str) -> tuple[str, ...]:
-    """Return the checks that collect a file: by its directory, and for integration by their arguments."""
-    directory = "/".join(path.split("/")[:2])
-    if directory == INTEGRATION:
-        return tuple(check.name for check in CHECKS if check.session == "integration" and _collects(check, path))
-    return tuple(check.name for check in CHECKS if check.session == directory.removeprefix("tests/"))
+    """Return the checks that collect a file: their session is called as its directory."""
+    session = path.split("/")[1]
+    return tuple(check.name for check in CHECKS if check.session == session and _collects(check, path))
 
 
 def _collects(check: Check, path: str) -> bool:
