@@ -5,25 +5,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
 from loopback.holder import holding
+from loopback.info import info, write
 from loopback.modules import Modules
 from loopback.oracle import comparable, told
 
 MIB = 2**20
-
-# Writes a byte at each offset.
-_WRITE = """
-pool, namespace, name, *offsets = args
-with cluster.open_ioctx(pool) as ioctx:
-    ioctx.set_namespace(namespace)
-    with rbd.Image(ioctx, name) as image:
-        for offset in offsets:
-            image.write(b"x", int(offset))
-"""
 
 # As many metadata as librbd does not tell at once, and among them one that is empty.
 _SET_METADATA = """
@@ -36,36 +26,9 @@ with cluster.open_ioctx(pool) as ioctx:
 """
 
 
-def write(cluster: LoopbackCluster, spec: str, *offsets: int) -> None:
-    pool, *namespace, name = spec.split("/")
-    cluster.python(_WRITE, pool, "".join(namespace), name, *map(str, offsets))
-
-
 def clone(cluster: LoopbackCluster, snapshot: str, spec: str, *options: str) -> None:
     """A clone of version 2, of a snapshot that need not be protected."""
     cluster.rbd("clone", "--rbd-default-clone-format", "2", *options, snapshot, spec)
-
-
-def info(module: Modules, spec: str, **options: Any) -> dict[str, Any]:
-    """What rbd_info tells about one image; check mode tells the same."""
-    result, checked = (module("rbd_info")({"image": spec, **options}, check=check) for check in (False, True))
-    assert not result.failed, result.msg
-    assert (result.changed, result.warnings) == (False, [])
-    assert checked.raw["images"] == result.raw["images"]
-    (image,) = result.raw["images"]
-    return dict(image)
-
-
-def test_plain_image(cluster: LoopbackCluster, namespace: str, module: Modules) -> None:
-    image = f"{namespace}/data"
-    cluster.rbd("create", image, "--size", "64M")
-    write(cluster, image, 0, 20 * MIB)
-
-    shown = info(module, image)
-
-    assert comparable(shown) == told(cluster, image)
-    assert shown["lock"] is None
-    assert shown["usage"] == {"head": 8 * MIB, "total": 8 * MIB, "method": "fast-diff", "reason": None}
 
 
 def test_striped_image_with_a_data_pool(
@@ -79,26 +42,6 @@ def test_striped_image_with_a_data_pool(
 
     assert comparable(shown) == told(cluster, image)
     assert (shown["data_pool"], shown["stripe_count"]) == (erasure_coded_pool, 4)
-
-
-def test_snapshots_and_what_each_uses(cluster: LoopbackCluster, namespace: str, module: Modules) -> None:
-    image = f"{namespace}/data"
-    cluster.rbd("create", image, "--size", "64M")
-    for name, offsets in (("one", (0, 8 * MIB)), ("two", (0,)), ("three", ())):
-        write(cluster, image, *offsets)
-        cluster.rbd("snap", "create", f"{image}@{name}")
-    cluster.rbd("snap", "protect", f"{image}@two")
-    cluster.rbd("snap", "limit", "set", image, "--limit", "7")
-    cluster.rbd("resize", image, "--size", "32M", "--allow-shrink")
-    write(cluster, image, 4 * MIB)
-
-    shown = info(module, image)
-
-    assert comparable(shown) == told(cluster, image)
-    assert [snapshot["used"] for snapshot in shown["snapshots"]] == [8 * MIB, 4 * MIB, 0]
-    assert [snapshot["protected"] for snapshot in shown["snapshots"]] == [False, True, False]
-    assert shown["snapshot_limit"] == 7
-    assert info(module, image, usage="never")["usage"] is None
 
 
 class TestUsage:
@@ -310,11 +253,3 @@ def test_image_in_a_group(cluster: LoopbackCluster, pool: str, module: Modules) 
 
     assert comparable(shown) == told(cluster, image)
     assert (shown["group"], shown["hidden_snapshots"][0]["original_name"]) == (group, "both")
-
-
-def test_the_image_is_left_as_it_was(cluster: LoopbackCluster, namespace: str, module: Modules) -> None:
-    image = f"{namespace}/data"
-    cluster.rbd("create", image, "--size", "8M")
-    before = told(cluster, image)
-    info(module, image, usage="always")
-    assert told(cluster, image) == before

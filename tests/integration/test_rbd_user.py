@@ -5,19 +5,16 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 import sys
-import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from loopback.cluster import LoopbackCluster
-from loopback.modules import Modules, Result, Ritual
+from loopback.modules import Modules, Ritual
 from loopback.playbooks import Playbooks
+from loopback.users import exists, held, key, kinds
 
 PLAYBOOK = """
 - hosts: localhost
@@ -45,54 +42,6 @@ PLAYBOOK = """
         keyring: "{{ path }}"
         key: "{{ kept.users[0].key }}"
 """
-
-
-@pytest.fixture
-def name(cluster: LoopbackCluster) -> Iterator[str]:
-    """A name for a new user, which is removed after the test."""
-    name = f"user-{uuid.uuid4().hex[:8]}"
-    yield name
-    cluster.ceph("auth", "rm", f"client.{name}")
-
-
-def held(cluster: LoopbackCluster, name: str) -> dict[str, str]:
-    """The user's capabilities as the monitors tell them."""
-    caps: dict[str, str] = cluster.json("ceph", "auth", "get", f"client.{name}")[0]["caps"]
-    return caps
-
-
-def key(cluster: LoopbackCluster, name: str) -> str:
-    return cluster.ceph("auth", "get-key", f"client.{name}").strip()
-
-
-def exists(cluster: LoopbackCluster, name: str) -> bool:
-    return f"client.{name}" in cluster.ceph("auth", "ls")
-
-
-def kinds(result: Result) -> list[str]:
-    return [action["action"] for action in result.actions]
-
-
-def test_a_user_gets_exactly_the_capabilities_for_its_places(
-    cluster: LoopbackCluster, name: str, namespace: str, pool: str, ritual: Ritual
-) -> None:
-    places = [
-        {"pool": "rbd", "namespace": namespace.partition("/")[2]},
-        {"pool": pool, "profile": "rbd-read-only"},
-    ]
-
-    done = ritual("rbd_user", {"name": name, "pools": places})
-
-    grants = f"profile rbd pool=rbd namespace={places[0]['namespace']}, profile rbd-read-only pool={pool}"
-    expected = {"mon": "profile rbd", "mgr": grants, "osd": grants}
-    assert held(cluster, name) == expected
-    assert done.raw["users"] == [{"name": name, "exists": True, "capabilities": expected}]
-    assert done.diff == [
-        {
-            "before": f"client.{name}: absent\n",
-            "after": f"client.{name}: mgr '{grants}' mon 'profile rbd' osd '{grants}'\n",
-        }
-    ]
 
 
 def test_who_may_only_read_gets_no_right_to_blocklist(cluster: LoopbackCluster, name: str, ritual: Ritual) -> None:
@@ -159,29 +108,6 @@ def test_odd_names_of_pools_are_quoted_as_ceph_wants_it(
     assert module("rbd_pool")({"pool": odd, "state": "absent", "delete_data": True}).changed
 
 
-def test_the_key_goes_to_a_private_keyring_and_nowhere_else(
-    cluster: LoopbackCluster, name: str, ritual: Ritual, module: Modules, tmp_path: Path
-) -> None:
-    path = tmp_path / "keyring"
-    wish = {"name": name, "pools": [{"pool": "rbd"}], "keyring_file": str(path)}
-
-    done = ritual("rbd_user", wish)
-
-    assert kinds(done) == ["create", "set_key"]
-    secret = key(cluster, name)
-    assert path.read_text() == f"[client.{name}]\n\tkey = {secret}\n"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert secret not in json.dumps(done.raw)
-
-    path.write_text("[client.other]\n\tkey = theirs\n")
-    path.chmod(0o644)
-    done = ritual("rbd_user", wish)
-    assert kinds(done) == (["make_private", "set_key"] if os.geteuid() == 0 else ["set_key"])
-    assert path.read_text() == f"[client.other]\n\tkey = theirs\n[client.{name}]\n\tkey = {secret}\n"
-    assert secret not in json.dumps(done.raw)
-    assert "key" not in module("rbd_user")(wish).raw["users"][0]
-
-
 def test_a_key_is_returned_to_a_task_that_is_not_logged(cluster: LoopbackCluster, name: str, module: Modules) -> None:
     wish = {"name": name, "pools": [{"pool": "rbd"}]}
 
@@ -203,19 +129,6 @@ def test_no_playbook_shows_a_key_however_verbose(
     assert key(cluster, name) not in run.output
     assert key(cluster, name) in path.read_text()
     assert path.read_text() == path.with_suffix(".shown").read_text()
-
-
-def test_a_user_is_removed_and_its_keyring_left(
-    cluster: LoopbackCluster, name: str, ritual: Ritual, module: Modules, tmp_path: Path
-) -> None:
-    wish = {"name": name, "pools": [{"pool": "rbd"}], "keyring_file": str(tmp_path / "keyring")}
-    module("rbd_user")(wish)
-    before = (tmp_path / "keyring").read_text()
-
-    assert kinds(ritual("rbd_user", {**wish, "state": "absent"})) == ["remove"]
-
-    assert not exists(cluster, name)
-    assert (tmp_path / "keyring").read_text() == before
 
 
 @pytest.mark.parametrize(

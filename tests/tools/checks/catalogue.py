@@ -14,10 +14,10 @@ INTEGRATION = "tests/integration"
 INTEGRATION_SHORT = (
     f"{INTEGRATION}/test_rbd_image_basics.py",
     f"{INTEGRATION}/test_rbd_snapshot.py",
-    f"{INTEGRATION}/test_rbd_info.py",
+    f"{INTEGRATION}/test_rbd_info_basics.py",
     f"{INTEGRATION}/test_rbd_namespace.py",
     f"{INTEGRATION}/test_rbd_pool_permission.py",
-    f"{INTEGRATION}/test_rbd_user.py",
+    f"{INTEGRATION}/test_rbd_user_basics.py",
 )
 # Every failure of a system call, and the order of the writes; what takes minutes is to be killed at each of them.
 DURABILITY = "tests/durability"
