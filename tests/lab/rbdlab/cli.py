@@ -96,6 +96,11 @@ def _inventory(lab: Lab, options: argparse.Namespace) -> int:
     return 0
 
 
+def _build(lab: Lab, options: argparse.Namespace) -> int:
+    lab.build(options.suite)
+    return 0
+
+
 def _clean_cache(lab: Lab, _options: argparse.Namespace) -> int:
     lab.clean_cache()
     return 0
@@ -132,6 +137,8 @@ def parser() -> argparse.ArgumentParser:
     console.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
     listed = add("inventory", _inventory, "print an Ansible inventory with the groups ceph and clients")
     listed.add_argument("--list", action="store_true", help="as an inventory script does; empty without a laboratory")
+    build = add("build", _build, "build the root file systems that the cache does not have yet")
+    build.add_argument("--suite", choices=sorted(SUITES), help="Debian suite (default: bookworm)")
     add("clean-cache", _clean_cache, "remove the cached root file systems")
     return top
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from . import cephconf, inventory, network, subnet
@@ -26,7 +27,7 @@ from .pod import Pod
 from .privilege import explain, is_root
 from .process import ProcessRecord, run_root, send
 from .progress import Progress
-from .recipe import client_recipe, cluster_recipe
+from .recipe import Recipe, client_recipe, cluster_recipe
 from .rootfs import Cache
 from .ssh import Ssh
 from .state import State
@@ -71,6 +72,14 @@ class Lab:
         checkout = Path(__file__).resolve().parents[3]
         chosen = os.environ.get("RBDLAB_NAME", "") if name is None else name
         return cls(Paths.of(checkout, os.environ, chosen), progress or Progress())
+
+    def build(self, suite: str | None = None) -> None:
+        """Build the root file systems that the cache does not have, beside each other."""
+        chosen = suite or os.environ.get("RBDLAB_SUITE") or DEFAULT_SUITE
+        self._together([partial(self._build, recipe(chosen)) for recipe in (cluster_recipe, client_recipe)])
+
+    def _build(self, recipe: Recipe) -> None:
+        self._cache.get(recipe)
 
     # -- up and down ---------------------------------------------------------------------------------
 
