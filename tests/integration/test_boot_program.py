@@ -18,7 +18,7 @@ from loopback.conf import ADDRESS
 from loopback.holder import holding
 from loopback.site import CHECKOUT
 
-# Seconds that a cluster has to answer here, and by how much more a busy machine may make of them.
+# Seconds that a cluster has to answer here.
 ANSWER = 2
 # By so much the clocks that measure it may differ.
 ABOUT = 1

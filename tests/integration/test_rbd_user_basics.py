@@ -40,9 +40,9 @@ def test_the_key_goes_to_a_private_keyring_and_nowhere_else(
     cluster: LoopbackCluster, name: str, ritual: Ritual, module: Modules, tmp_path: Path
 ) -> None:
     path = tmp_path / "keyring"
-    wish = {"name": name, "pools": [{"pool": "rbd"}], "keyring_file": str(path)}
+    options = {"name": name, "pools": [{"pool": "rbd"}], "keyring_file": str(path)}
 
-    done = ritual("rbd_user", wish)
+    done = ritual("rbd_user", options)
 
     assert kinds(done) == ["create", "set_key"]
     secret = key(cluster, name)
@@ -52,21 +52,21 @@ def test_the_key_goes_to_a_private_keyring_and_nowhere_else(
 
     path.write_text("[client.other]\n\tkey = theirs\n")
     path.chmod(0o644)
-    done = ritual("rbd_user", wish)
+    done = ritual("rbd_user", options)
     assert kinds(done) == (["make_private", "set_key"] if os.geteuid() == 0 else ["set_key"])
     assert path.read_text() == f"[client.other]\n\tkey = theirs\n[client.{name}]\n\tkey = {secret}\n"
     assert secret not in json.dumps(done.raw)
-    assert "key" not in module("rbd_user")(wish).raw["users"][0]
+    assert "key" not in module("rbd_user")(options).raw["users"][0]
 
 
 def test_a_user_is_removed_and_its_keyring_left(
     cluster: LoopbackCluster, name: str, ritual: Ritual, module: Modules, tmp_path: Path
 ) -> None:
-    wish = {"name": name, "pools": [{"pool": "rbd"}], "keyring_file": str(tmp_path / "keyring")}
-    module("rbd_user")(wish)
+    options = {"name": name, "pools": [{"pool": "rbd"}], "keyring_file": str(tmp_path / "keyring")}
+    module("rbd_user")(options)
     before = (tmp_path / "keyring").read_text()
 
-    assert kinds(ritual("rbd_user", {**wish, "state": "absent"})) == ["remove"]
+    assert kinds(ritual("rbd_user", {**options, "state": "absent"})) == ["remove"]
 
     assert not exists(cluster, name)
     assert (tmp_path / "keyring").read_text() == before

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
 from .._errors import RbdError
@@ -30,20 +29,21 @@ def program_texts() -> Mapping[str, str]:
 
 
 def _text(name: str) -> str:
-    module = f"{_PACKAGE}.{name.removesuffix('.py')}"
     try:
-        spec = importlib.util.find_spec(module)
-        source = _source(spec) if spec is not None else None
+        source = _source(f"{_PACKAGE}.{name.removesuffix('.py')}")
     except ImportError as error:
         raise RbdError(f"read {name}", str(error), "Install the collection again.") from error
-    if source is None:
-        raise RbdError(f"read {name}", f"the source of {module} is not there", "Install the collection again.")
     return source.replace(_IMPORT_HERE, _IMPORT_THERE)
 
 
-def _source(spec: ModuleSpec) -> str | None:
-    # It runs nothing of the module. Mitogen fetches it here, and knows of no source before (mitogen.core.Importer).
-    importlib.util.module_from_spec(spec)
-    # As importlib.abc.InspectLoader says, which the loader of zip files is none of.
-    get_source: Callable[[str], str | None] = getattr(spec.loader, "get_source", lambda _name: None)
-    return get_source(spec.name)
+def _source(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    if spec is not None:
+        # It runs nothing of the module. Mitogen fetches it here, and knows of no source before (mitogen.core.Importer).
+        importlib.util.module_from_spec(spec)
+        # As importlib.abc.InspectLoader says, which the loader of zip files is none of.
+        get_source: Callable[[str], str | None] = getattr(spec.loader, "get_source", lambda _name: None)
+        source = get_source(module)
+        if source is not None:
+            return source
+    raise ImportError(f"the source of {module} is not there")

@@ -16,6 +16,10 @@ import sys
 import zipimport
 from types import CodeType
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PLACE = "/var/cache/compiled_once"
 
 compile_source = zipimport._compile_source  # type: ignore[attr-defined]  # CPython's own
@@ -26,7 +30,7 @@ _FUTURE = 0x1FE0000
 
 def compiled_once(pathname: str, source: bytes) -> CodeType:
     """Return the code of a source in a zip file, compiled now or earlier, as if it came from ``pathname``."""
-    return _known(pathname, source) or _kept(source, compile_source(pathname, source))
+    return _once(pathname, source, lambda: compile_source(pathname, source))
 
 
 def text_compiled_once(source, filename, mode, flags=0, dont_inherit=False, optimize=-1, **options):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN003, ANN201
@@ -35,33 +39,31 @@ def text_compiled_once(source, filename, mode, flags=0, dont_inherit=False, opti
         flags |= sys._getframe(1).f_code.co_flags & _FUTURE
     elif isinstance(source, str) and (mode, flags, optimize, options) == ("exec", 0, -1, {}):
         text = source.encode("utf-8", "surrogatepass")
-        return _known(filename, text) or _kept(text, compile_text(source, filename, mode, 0, True))
+        return _once(filename, text, lambda: compile_text(source, filename, mode, 0, True))
     return compile_text(source, filename, mode, flags, True, optimize, **options)
 
 
-def _place(source: bytes) -> str:
-    return f"{PLACE}/{_imp.source_hash(sys.hexversion, source).hex()}"
-
-
-def _known(pathname: str, source: bytes) -> CodeType | None:
+def _once(pathname: str, source: bytes, compiled: "Callable[[], CodeType]") -> CodeType:
+    place = f"{PLACE}/{_imp.source_hash(sys.hexversion, source).hex()}"
     try:
-        with open(_place(source), "rb") as file:
+        with open(place, "rb") as file:
             code: CodeType = marshal.loads(file.read())  # marshal.load reads each object by itself
     except (OSError, EOFError, ValueError, TypeError):  # a power cut leaves new files empty
-        return None
-    _imp._fix_co_filename(code, pathname)  # type: ignore[attr-defined]  # as importlib calls it
+        code = compiled()
+        _keep(place, code)
+    else:
+        _imp._fix_co_filename(code, pathname)  # type: ignore[attr-defined]  # as importlib calls it
     return code
 
 
-def _kept(source: bytes, code: CodeType) -> CodeType:
-    new = f"{_place(source)}.{os.getpid()}"
+def _keep(place: str, code: CodeType) -> None:
+    new = f"{place}.{os.getpid()}"
     try:
         with open(new, "wb") as file:
             marshal.dump(code, file)
-        os.replace(new, _place(source))
+        os.replace(new, place)
     except OSError:  # another user's program, or a disk that is full
-        return code
-    return code
+        return
 
 
 zipimport._compile_source = compiled_once  # type: ignore[attr-defined]  # CPython's own
