@@ -112,11 +112,3 @@ def playbook(site: Site, tmp_path: Path, system_python: str, connection: dict[st
     """Run a playbook on this machine, with the connection options as the variables ``ceph_<option>``."""
     variables = {f"ceph_{name}": value for name, value in connection.items()}
     return Playbooks(site, tmp_path / "playbooks", variables, system_python)
-
-
-@pytest.fixture
-def name(cluster: LoopbackCluster) -> Iterator[str]:
-    """A name for a new user, which is removed after the test."""
-    name = f"user-{uuid.uuid4().hex[:8]}"
-    yield name
-    cluster.ceph("auth", "rm", f"client.{name}")

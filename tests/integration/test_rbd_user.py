@@ -16,6 +16,8 @@ from loopback.modules import Modules, Ritual
 from loopback.playbooks import Playbooks
 from loopback.users import exists, held, key, kinds
 
+pytest_plugins = ["loopback.user_fixtures"]
+
 PLAYBOOK = """
 - hosts: localhost
   gather_facts: false

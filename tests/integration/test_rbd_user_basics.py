@@ -13,6 +13,8 @@ from loopback.cluster import LoopbackCluster
 from loopback.modules import Modules, Ritual
 from loopback.users import exists, held, key, kinds
 
+pytest_plugins = ["loopback.user_fixtures"]
+
 
 def test_a_user_gets_exactly_the_capabilities_for_its_places(
     cluster: LoopbackCluster, name: str, namespace: str, pool: str, ritual: Ritual

@@ -7,23 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 from .cluster import LoopbackCluster
+from .content import Content
 from .modules import Modules
-
-# Writes a byte at each offset.
-_WRITE = """
-pool, namespace, name, *offsets = args
-with cluster.open_ioctx(pool) as ioctx:
-    ioctx.set_namespace(namespace)
-    with rbd.Image(ioctx, name) as image:
-        for offset in offsets:
-            image.write(b"x", int(offset))
-"""
 
 
 def write(cluster: LoopbackCluster, spec: str, *offsets: int) -> None:
     """Write a byte at each offset of an image."""
-    pool, *namespace, name = spec.split("/")
-    cluster.python(_WRITE, pool, "".join(namespace), name, *map(str, offsets))
+    for offset in offsets:
+        Content(cluster, spec).write(offset, b"x")
 
 
 def info(module: Modules, spec: str, **options: Any) -> dict[str, Any]:

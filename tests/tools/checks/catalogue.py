@@ -45,6 +45,10 @@ class Check:
     accelerator: str = ""
 
 
+def _all_but(paths: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"--ignore={path}" for path in paths)
+
+
 def _scenario(name: str, tier: str, accelerator: str = "auto") -> Check:
     return Check(name, tier, "molecule", ("--scenario-name", name), name, accelerator)
 
@@ -64,8 +68,8 @@ CHECKS = (
     # Neither the kernel of the suite nor a watch over what is started is a part of what these show.
     _scenario("faults", REST, accelerator="fast"),
     _scenario("many", REST),
-    Check("integration", REST, "integration", tuple(f"--ignore={path}" for path in INTEGRATION_SHORT)),
-    Check("durability", REST, "durability", tuple(f"--ignore={path}" for path in DURABILITY_SHORT)),
+    Check("integration", REST, "integration", _all_but(INTEGRATION_SHORT)),
+    Check("durability", REST, "durability", _all_but(DURABILITY_SHORT)),
     _scenario("refusals", REST, accelerator="fast"),
     Check("lint_scenarios", REST, "lint_scenarios"),
     Check("sanity_pythons", REST, "sanity", tuple(f"--test={name}" for name in SANITY_OF_EACH_PYTHON)),
