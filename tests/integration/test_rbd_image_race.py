@@ -39,3 +39,23 @@ def test_one_of_them_clones(cluster: LoopbackCluster, namespace: str, module: Mo
     cluster.rbd("snap", "create", f"{namespace}/golden{turn}@one")
     cluster.rbd("snap", "protect", f"{namespace}/golden{turn}@one")
     assert at_once(module, {"image": f"{namespace}/vm{turn}", "parent": f"{namespace}/golden{turn}@one"}) == (1, 1)
+
+
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_one_of_two_images_gets_a_name_that_both_want(
+    cluster: LoopbackCluster, namespace: str, module: Modules, turn: int
+) -> None:
+    """The other one keeps its own, and its run fails."""
+    new = f"{namespace}/new{turn}"
+    ids = {}
+    for number in range(RUNS):
+        old = f"{namespace}/old{turn}-{number}"
+        cluster.rbd("create", old, "--size", "8M")
+        ids[old] = cluster.json("rbd", "info", old)["id"]
+    with ThreadPoolExecutor(RUNS) as threads:
+        runs = {old: threads.submit(module("rbd_image"), {"image": new, "renamed_from": old}) for old in ids}
+
+    [winner] = [old for old, run in runs.items() if not run.result().failed]
+    assert [old for old, run in runs.items() if run.result().changed] == [winner]
+    assert cluster.json("rbd", "info", new)["id"] == ids.pop(winner)
+    assert {old: cluster.json("rbd", "info", old)["id"] for old in ids} == ids

@@ -41,7 +41,7 @@ class ImageChanges(Protocol):
         """Take an image out of the trash."""
 
     def rename(self, old: ImageSpec, new: ImageSpec) -> None:
-        """Rename an image within its pool and namespace."""
+        """Rename an image within its pool and namespace; Overtaken where another image has got the name."""
 
     def resize(self, spec: ImageSpec, size: int, shrink: bool) -> None:
         """Make an image larger, or with ``shrink`` smaller.
@@ -118,8 +118,16 @@ class LibrbdImageChanges:
             rbd.RBD().trash_restore(ioctx, image_id, spec.image)
 
     def rename(self, old: ImageSpec, new: ImageSpec) -> None:
-        with self._session.pool(old, f"rename {old} to {new}") as ioctx:
+        what = f"rename {old} to {new}"
+        with self._session.open(old, what) as image:
+            image_id = image.id()
+        with self._session.pool(old, what) as ioctx:
             rbd.RBD().rename(ioctx, old.image, new.image)
+        # librbd takes the error that the new name exists for the success of a request that was sent twice
+        # (Operations<I>::rename() in src/librbd/Operations.cc), also where another image has got the name.
+        with self._session.open(new, what) as image:
+            if image.id() != image_id:
+                raise Overtaken(what, f"another run has made {new} at this very moment", "Run again.")
 
     def resize(self, spec: ImageSpec, size: int, shrink: bool) -> None:
         what = f"{'shrink' if shrink else 'grow'} {spec}"
