@@ -121,7 +121,7 @@ class ContentReader:
         if place is None:
             raise RbdError(what, "it is not mapped on this host", "Run again.")
         with self._devices.held(place):
-            current = self.read(request, self.mapping(request.spec, self._kernel.devices()))
+            current = self.read(request, self.mapping(request.spec, self._kernel.devices(request.spec)))
             if current.device != device:
                 raise RbdError(what, "its mapping has changed in the meantime", "Run again.")
             if not plan_filesystem(0, request, current, check_mode=False):

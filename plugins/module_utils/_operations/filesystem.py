@@ -111,7 +111,7 @@ class FilesystemOperation:
         """Look again in the instant before: that device must have that mount, and that mount the file system."""
         request, device = action.request, action.device
         what = f"grow the {request.fstype} of {request.spec}"
-        mapping = self._reader.mapping(request.spec, self._kernel.devices())
+        mapping = self._reader.mapping(request.spec, self._kernel.devices(request.spec))
         if mapping is None or self._reader.with_size(request, mapping) != device:
             raise RbdError(what, "its mapping has changed in the meantime", "Run again.")
         current = self._measure(request, device, self._mounts.table())

@@ -15,7 +15,7 @@ from .. import _module, _mount, _plan, _remount
 from .._errors import RbdError
 from .._fstab_file import FstabFile
 from .._image_spec import ImageSpec
-from .._krbd_device import KrbdDevice, mapped_as
+from .._krbd_device import KrbdDevice
 from .._mountinfo import Mount, at
 from .._ownership import Ownership
 from .._system import cluster
@@ -124,7 +124,7 @@ class FstabOperation:
 
     def _own_devices(self, spec: ImageSpec) -> tuple[KrbdDevice, ...]:
         """The image's mappings, of its own cluster alone."""
-        named = mapped_as(self._kernel.devices(), spec)
+        named = self._kernel.devices(spec)
         if not named:
             return ()
         self._need_bindings()

@@ -189,7 +189,8 @@ class LuksOperation:
         :param what: what shall be done, as for :class:`RbdError`.
         """
         device = action.device
-        if device is None or device not in [replace(now, size=device.size) for now in self._kernel.devices()]:
+        found = self._kernel.devices(action.spec)
+        if device is None or device not in [replace(now, size=device.size) for now in found]:
             raise RbdError(f"use {action.subject}", "its mapping has changed in the meantime", "Run again.")
         require_answer(self._session, what, action.spec)
         return device

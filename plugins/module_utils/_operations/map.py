@@ -195,8 +195,9 @@ class MapOperation:
 
     def _unmap_that(self, device: KrbdDevice) -> None:
         """Unmap a device, if it is what was looked at: the kernel gives the number of an unmapped one to the next."""
-        now = next((other for other in self._kernel.devices() if other.number == device.number), None)
-        if now is None or (now.fsid, now.image_id, now.spec) != (device.fsid, device.image_id, device.spec):
+        same = (other for other in self._kernel.devices(device.spec) if other.number == device.number)
+        now = next(same, None)
+        if now is None or (now.fsid, now.image_id) != (device.fsid, device.image_id):
             raise AlreadyDone(f"unmap {device.spec}", f"it is not mapped as {device.path} any more", "Run again.")
         self._kernel.unmap(device, self._connection.timeout)
 
@@ -219,7 +220,7 @@ class MapOperation:
 
     def _mapped_in_spite(self, action: _mapping.MapImage) -> tuple[KrbdDevice, ...]:
         """The mappings of the image; there was none when it was to be mapped."""
-        return mapped_as(self._kernel.devices(), action.entry.image)
+        return self._kernel.devices(action.entry.image)
 
     def _given_up(self, action: _mapping.MapImage) -> RbdError:
         """What to say where the cluster fell silent. A mapping is not undone: the kernel would wait for the cluster."""
@@ -234,7 +235,7 @@ class MapOperation:
         )
 
     def _require_meant(self, action: _mapping.MapImage, path: str) -> None:
-        found = [device for device in self._kernel.devices() if device.path == path]
+        found = [device for device in self._kernel.devices(action.entry.image) if device.path == path]
         wanted = (action.fsid, action.facts.image_id if action.facts else None)
         if not found or (found[0].fsid, found[0].image_id) != wanted:
             raise RbdError(

@@ -14,7 +14,7 @@ from typing import Protocol
 from .._crypt_device import CryptDevice
 from .._errors import NotBegun, Overtaken, RbdError
 from .._image_spec import ImageSpec
-from .._krbd_device import KrbdDevice, mapped_as, parse_devno
+from .._krbd_device import KrbdDevice, parse_devno
 from .command import CommandRunner
 from .directory_lock import locked
 
@@ -42,8 +42,12 @@ _CAUSES = {
 class KernelRbd(Protocol):
     """Maps and unmaps images."""
 
-    def devices(self) -> tuple[KrbdDevice, ...]:
-        """All live mappings of this host. None where the kernel module is not loaded."""
+    def devices(self, spec: ImageSpec | None = None) -> tuple[KrbdDevice, ...]:
+        """All live mappings of this host, or those of that name alone. None where the kernel module is not loaded.
+
+        :param spec: a name, whatever the cluster; of a mapping with another one no more than that is read, which counts
+            where each of many images is looked for.
+        """
 
     def linked(self, spec: ImageSpec) -> KrbdDevice | None:
         """The mapping that the link under ``/dev/rbd`` leads to, or None.
@@ -79,16 +83,16 @@ class HostKrbd:
     def __init__(self, commands: CommandRunner) -> None:
         self._commands = commands
 
-    def devices(self) -> tuple[KrbdDevice, ...]:
+    def devices(self, spec: ImageSpec | None = None) -> tuple[KrbdDevice, ...]:
         try:
             numbers = sorted(int(name) for name in os.listdir(f"{BUS}/devices"))
         except FileNotFoundError:
             return ()
-        found = (_read_device(number) for number in numbers)
-        return tuple(device for device in found if device is not None)
+        found = (_read_device(number) for number in numbers if spec is None or _may_be(number, spec))
+        return tuple(device for device in found if device is not None and spec in (None, device.spec))
 
     def linked(self, spec: ImageSpec) -> KrbdDevice | None:
-        named = mapped_as(self.devices(), spec)
+        named = self.devices(spec)
         fsids = sorted({device.fsid for device in named})
         if len(fsids) > 1:
             raise RbdError(
@@ -109,7 +113,7 @@ class HostKrbd:
     def map(self, spec: ImageSpec, argv: Sequence[str], timeout: float) -> str:
         place = _place_of_lock(spec)
         with locked(place, f"map {spec}"):
-            if mapped_as(self.devices(), spec):
+            if self.devices(spec):
                 raise Overtaken(f"map {spec}", "another run has mapped it in this very moment", "Run again.")
             done = self._commands.run(["rbd", "device", "map", *argv], timeout)
         if done.rc != 0:
@@ -143,6 +147,14 @@ def _place_of_lock(spec: ImageSpec) -> str:
         cause = f"the directory {place} cannot be made ({error.strerror})"
         raise NotBegun(f"map {spec}", cause, "Run as root, and see that /run has room.") from error
     return place
+
+
+def _may_be(number: int, spec: ImageSpec) -> bool:
+    """Whether a mapping's image has that name, in whatever pool."""
+    with contextlib.suppress(OSError):
+        return _attribute(f"{BUS}/devices/{number}/name") == spec.image
+    # Why it cannot be read is told where all of it is.
+    return True
 
 
 def _read_device(number: int) -> KrbdDevice | None:

@@ -118,9 +118,9 @@ class FakeKernel:
     links: bool = True
     log: list[str] = field(default_factory=list)
 
-    def devices(self) -> tuple[KrbdDevice, ...]:
+    def devices(self, spec: ImageSpec | None = None) -> tuple[KrbdDevice, ...]:
         self.log.append("devices")
-        return tuple(self.mapped)
+        return tuple(self.mapped) if spec is None else mapped_as(self.mapped, spec)
 
     def linked(self, spec: ImageSpec) -> KrbdDevice | None:
         self.log.append(f"linked {spec}")

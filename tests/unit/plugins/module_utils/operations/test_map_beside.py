@@ -93,11 +93,11 @@ class TestUnmap:
         original = host.kernel.devices
         looks = []
 
-        def changing() -> Any:
+        def changing(*spec: Any) -> Any:
             looks.append(None)
             if len(looks) == 2:
                 host.kernel.mapped = list(then)
-            return original()
+            return original(*spec)
 
         host.kernel.devices = changing  # type: ignore[method-assign]  # as it would happen
         return run(MapOperation, host, options(image="app", state="unmapped"))

@@ -118,6 +118,26 @@ class TestDevices:
             put(tmp_path, mapping)
         assert seen_in(tmp_path, HostKrbd.devices) == tuple(mappings)
 
+    @pytest.mark.parametrize("spec", [APP, ImageSpec("data", "team", "log", "yesterday"), ImageSpec("rbd", "", "none")])
+    def test_of_one_name_alone(self, tmp_path: Path, spec: ImageSpec) -> None:
+        log = ImageSpec("data", "team", "log", "yesterday")
+        others = [replace(log, pool="rbd"), replace(log, namespace=""), replace(log, snap=None)]
+        specs = [APP, log, *others, replace(APP, pool="data"), APP, log]
+        mappings = [device(each, number, fsid=(FSID, OTHER_FSID)[number % 2]) for number, each in enumerate(specs)]
+        for mapping in mappings:
+            put(tmp_path, mapping)
+        wanted = tuple(mapping for mapping in mappings if mapping.spec == spec)
+        assert seen_in(tmp_path, lambda krbd: krbd.devices(spec)) == wanted
+
+    def test_of_a_mapping_with_another_name_nothing_else_is_read(self, tmp_path: Path) -> None:
+        put(tmp_path, device())
+        put(tmp_path, device(replace(APP, image="other"), 1))
+        unreadable = tmp_path / "sys/bus/rbd/devices/1/pool"
+        unreadable.unlink()
+        unreadable.mkdir()
+        assert seen_in(tmp_path, lambda krbd: krbd.devices(APP)) == (device(),)
+        assert seen_in(tmp_path, HostKrbd.devices)[0] == "RbdError"
+
     def test_what_is_opened_on_it(self, tmp_path: Path) -> None:
         crypts = (CryptDevice("rbd-rbd-app", (253, 0), 1 << 20), CryptDevice("other", (253, 2), 1 << 21))
         mapping = replace(device(), crypts=crypts)
