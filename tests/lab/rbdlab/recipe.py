@@ -93,8 +93,12 @@ def _unneeded() -> list[str]:
 
 
 def mmdebstrap_argv(recipe: Recipe, target: str, apt_options: str) -> list[str]:
-    """Return the build command; the sources are given on its standard input."""
-    argv = ["mmdebstrap", "--mode=root", f"--variant={recipe.variant}", "--format=directory", "--skip=check/empty"]
+    """Return the build command; the sources are given on its standard input.
+
+    In a mount namespace of its own: what it mounts in the tree is gone with it, even if it is killed.
+    """
+    argv = ["unshare", "--mount", "mmdebstrap", "--mode=root"]
+    argv += [f"--variant={recipe.variant}", "--format=directory", "--skip=check/empty"]
     argv += [f"--aptopt={apt_options}", "--dpkgopt=force-unsafe-io"]
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.excluded]
     argv += [f"--{stage}-hook={text}" for stage, text in recipe.hooks.items()]

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 from . import mirror
 from .errors import LabError
 from .paths import locked
-from .privilege import as_root, is_root
+from .privilege import as_root
 from .process import run, run_root
 from .progress import Progress
 from .recipe import Recipe, mke2fs_argv, mmdebstrap_argv
@@ -91,9 +90,6 @@ class Cache:
 
 
 def _remove(path: Path) -> None:
-    if not path.exists():
-        return
-    if is_root():
-        shutil.rmtree(path)
-    else:
+    if path.exists():
+        # Never what is mounted in it.
         run_root(["rm", "-rf", "--one-file-system", str(path)], timeout=300)

@@ -31,6 +31,7 @@ def test_the_key_changes_with_every_part() -> None:
 def test_mmdebstrap_gets_packages_hooks_and_suite() -> None:
     recipe = client_recipe("trixie")
     argv = mmdebstrap_argv(recipe, "/target", "/options.conf")
+    assert argv[:3] == ["unshare", "--mount", "mmdebstrap"]
     assert argv[-3:] == ["trixie", "/target", "-"]
     assert "--aptopt=/options.conf" in argv
     assert f"--customize-hook={recipe.hooks['customize']}" in argv
