@@ -102,6 +102,8 @@ class Guest:
             boot()
         except EndedError as error:
             # QEMU 7.2 was once seen to crash while it emulated a boot (a segmentation fault of its own).
+            if self._state.accelerator != accelerator.TCG:
+                raise
             self.say(f"booting again: {error}")
             boot()
 

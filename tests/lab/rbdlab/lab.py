@@ -74,9 +74,11 @@ class Lab:
         return cls(Paths.of(checkout, os.environ, chosen), progress or Progress())
 
     def build(self, suite: str | None = None) -> None:
-        """Build the root file systems that the cache does not have, beside each other."""
+        """Build the root file systems that the cache does not have, and the accelerator's, beside each other."""
         chosen = suite or os.environ.get("RBDLAB_SUITE") or DEFAULT_SUITE
-        self._together([partial(self._build, recipe(chosen)) for recipe in (cluster_recipe, client_recipe)])
+        system = system_recipe(chosen_accelerator(None, None), chosen)
+        recipes = {recipe.key: recipe for recipe in (cluster_recipe(chosen), client_recipe(chosen), system)}
+        self._together([partial(self._build, recipe) for recipe in recipes.values()])
 
     def _build(self, recipe: Recipe) -> None:
         self._cache.get(recipe)

@@ -119,7 +119,10 @@ def test_the_accelerator_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerator, "_kvm_works", lambda: True)
     assert [accelerator.choose(name) for name in ("auto", "fast", "kvm")] == ["kvm"] * 3
     monkeypatch.setattr(accelerator, "_kvm_works", lambda: False)
+    monkeypatch.setattr(accelerator.platform, "machine", lambda: "x86_64")
     assert [accelerator.choose(name) for name in ("auto", "fast")] == ["tcg", "uml"]
+    monkeypatch.setattr(accelerator.platform, "machine", lambda: "aarch64")
+    assert [accelerator.choose(name) for name in ("auto", "fast")] == ["tcg", "tcg"]
     for name, cause in (("kvm", "/dev/kvm"), ("xen", "known are auto, fast, kvm, tcg, uml")):
         with pytest.raises(LabError, match=cause):
             accelerator.choose(name)
@@ -184,3 +187,12 @@ class TestEnded:
         with pytest.raises(LabError, match=raised) if raised else nullcontext():
             guest.up(lambda: Origin(Path("disk"), Path("system")), network, "", 1)
         assert len(begun) == times
+
+    def test_but_for_qemu_alone(self, boots: tuple[Guest, list[str], dict[int, LabError]]) -> None:
+        """Of any other kind of guest, each boot that ends by itself is told."""
+        guest, begun, planned = boots
+        planned[1] = EndedError("it ended")
+        guest._state.accelerator = "uml"
+        with pytest.raises(EndedError):
+            guest.up(lambda: Origin(Path("disk"), Path("system")), Network("rbdlab-abcdef", "rbdlab-abcdef"), "", 1)
+        assert len(begun) == 1
