@@ -122,7 +122,8 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def sanity(session: nox.Session) -> None:
     """Run ansible-test sanity, all of it, without an ignore file."""
-    tree = _copy_collection(WORK / "sanity")
+    # Two of its checks run beside each other.
+    tree = _copy_collection(WORK / "sanity" / hashlib.sha256(" ".join(session.posargs).encode()).hexdigest()[:8])
     _provide_pip_bootstrap(session)
     # The import and compile tests use every supported Python that they find. Those of
     # pyenv must be shown to them, because its shims exist for versions that do not run.
@@ -203,7 +204,11 @@ def _ansible_lint(session: nox.Session, names: list[str]) -> None:
 
 
 def _run_checks(session: nox.Session, tier: str) -> None:
-    session.run("python", "-m", "checks", tier, *session.posargs, env={"PYTHONPATH": "tests/tools:tests/lab"})
+    # It ends what it has started by itself, for which nox by default leaves it half a second.
+    session.run(
+        "python", "-m", "checks", tier, *session.posargs, env={"PYTHONPATH": "tests/tools:tests/lab"},
+        interrupt_timeout=None, terminate_timeout=None,
+    )  # fmt: skip
 
 
 def _scenarios() -> list[str]:
@@ -251,8 +256,10 @@ def _link_collection() -> Path:
     link = place / COLLECTION
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink() or link.readlink() != ROOT:
-        link.unlink(missing_ok=True)
-        link.symlink_to(ROOT)
+        # Sessions that run beside each other use it.
+        new = link.with_name(f"rbd.{os.getpid()}")
+        new.symlink_to(ROOT)
+        new.replace(link)
     return place
 
 
@@ -304,10 +311,12 @@ def _provide_pip_bootstrap(session: nox.Session) -> None:
         return
     session.run("pip", "download", "--quiet", "--no-deps", "--dest", str(cache), f"pip=={version}")
     wheel = cache / f"pip-{version}-py3-none-any.whl"
-    script.write_text(
+    new = script.with_suffix(f".{os.getpid()}")
+    new.write_text(
         "import sys\n"
         f"sys.path.insert(0, {str(wheel)!r})\n"
         "from pip._internal.cli.main import main\n"
         f"sys.exit(main(['install', '--no-index', '--disable-pip-version-check', {str(wheel)!r}]))\n",
         encoding="utf-8",
     )
+    new.replace(script)

@@ -5,14 +5,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import os
+import re
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import proofs, report
-from .catalogue import CHECKS, REST, TEST, Check, UnknownCheckError, chosen
-from .run import Outcome, Run
+from .catalogue import CHECKS, FAILED, REST, TEST, Check, RefusedError, chosen
+from .run import Outcome, Run, end
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 WORK = CHECKOUT / ".nox"
@@ -27,12 +32,21 @@ _MEMORY_OF_A_CHECK = 3 << 30
 
 
 def beside() -> int:
-    """Return how many checks run at the same time, as far as there is memory for them.
+    """Return how many checks run at the same time, as far as there is free memory for them.
 
     One more than there are processors, since a scenario leaves one idle now and then.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min((os.cpu_count() or 1) + 1, memory // _MEMORY_OF_A_CHECK))
+    return max(1, min(len(os.sched_getaffinity(0)) + 1, _free_memory() // _MEMORY_OF_A_CHECK))
+
+
+def _free_memory() -> int:
+    """Return the bytes that new processes may have: of the machine, or of the container."""
+    available = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
+    limits = [int(available[1]) << 10] if available else []
+    with contextlib.suppress(OSError, ValueError):
+        # Of a container; "max" where it has no limit.
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return min(limits, default=_MEMORY_OF_A_CHECK)
 
 
 def run_all(checks: list[Check], lanes: int) -> list[Outcome]:
@@ -55,10 +69,8 @@ def run_all(checks: list[Check], lanes: int) -> list[Outcome]:
             if time.monotonic() > said + SAY_EVERY and running:
                 now = ", ".join(f"{run.check.name} ({run.step}, {run.seconds:.0f} s)" for run in running)
                 said = _say(f"... {now}")
-    except KeyboardInterrupt:
-        for run in running:
-            run.end("it was interrupted")
-        raise
+    finally:
+        end(running, "it was interrupted")
     return outcomes
 
 
@@ -74,9 +86,14 @@ def _keep(outcome: Outcome) -> None:
     report.save(TIMES, {name: times[name] for name in order if name in times})
 
 
+def _passed() -> list[str]:
+    return [name for name, row in report.load(TIMES).items() if row["passed"]]
+
+
 def _run(checks: list[Check], lanes: int, *, new: bool) -> int:
     if new:
         TIMES.unlink(missing_ok=True)
+    before = [name for name in _passed() if name not in [check.name for check in checks]]
     began = time.monotonic()
     outcomes = run_all(checks, lanes)
     times = report.load(TIMES)
@@ -89,16 +106,36 @@ def _run(checks: list[Check], lanes: int, *, new: bool) -> int:
     failed = [check.name for check in checks if any(o.check == check and not o.passed for o in outcomes)]
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
-    print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
+    earlier = f"; passed in an earlier run: {', '.join(before)}" if before else ""
+    print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed{earlier}")
     print(f"{verdict}, in {minutes} min {seconds} s")
     if failed:
         print(f"That one alone: .venv/bin/nox -s test_all -- --only {failed[0]}")
-        print(f"To go on from there: make test-all FROM={failed[0]}")
+        print(f"Those that have not passed: make test-all FROM={FAILED}")
     return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Be the only run of this checkout: another one would use the same directories and the same laboratories.
+
+    :raises RefusedError: there is another one.
+    """
+    with (WORK / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RefusedError(
+                "Cannot run the checks: another run of them is at work in this checkout. Wait for its end, or end it."
+            ) from None
+        yield
 
 
 def main() -> int:
     """Run what the arguments name."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # As KeyboardInterrupt, also where the shell that has started it ignores SIGINT.
+        signal.signal(number, signal.default_int_handler)
     parser = argparse.ArgumentParser("checks", description=__doc__)
     parser.add_argument("tier", choices=[*TIERS, "figures", "proofs"], help="... or write what is known")
     parser.add_argument(
@@ -106,7 +143,7 @@ def main() -> int:
         dest="first",
         metavar="CHECK",
         default="",
-        help=f"begin with this check, or with what 'test' has not run ({REST})",
+        help=f"begin with this check, or with what 'test' has not run ({REST}); {FAILED}: all that have not passed",
     )
     parser.add_argument("--beside", type=int, default=beside(), help="how many run at the same time")
     parser.add_argument("--only", metavar="CHECK", nargs="+", default=[], help="of these, only those named")
@@ -120,12 +157,10 @@ def main() -> int:
         PROOFS.write_text(proofs.text(proofs.read(CHECKOUT)), encoding="utf-8")
         return 0
     try:
-        return _run(
-            chosen(TIERS[options.tier], options.first, options.only),
-            options.beside,
-            new=not (options.first or options.only),
-        )
-    except UnknownCheckError as error:
+        with _alone():
+            checks = chosen(TIERS[options.tier], options.first, options.only, _passed())
+            return _run(checks, options.beside, new=not (options.first or options.only))
+    except RefusedError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 TEST, REST = "test", "rest"
+# In place of a check to begin with: all that have not passed.
+FAILED = "failed"
 
 INTEGRATION = "tests/integration"
 # At least one file for each module that librbd serves, chosen by their cost: they are what a newcomer waits for.
@@ -27,8 +29,8 @@ DURABILITY_SHORT = (f"{DURABILITY}/test_failures.py", f"{DURABILITY}/test_order.
 SANITY_OF_EACH_PYTHON = ("compile", "import")
 
 
-class UnknownCheckError(Exception):
-    """A name that no check has."""
+class RefusedError(Exception):
+    """The checks cannot be run as they were asked for."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Check:
     laboratory: str = ""
     #: What runs its guests (RBDLAB_ACCEL).
     accelerator: str = ""
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether it is a run of pytest alone, which has to run tests."""
+        return self.session in ("unit", "integration", "durability")
 
 
 def _all_but(paths: Sequence[str]) -> tuple[str, ...]:
@@ -76,15 +83,28 @@ CHECKS = (
 )
 
 
-def chosen(tiers: Sequence[str], first: str = "", only: Sequence[str] = ()) -> list[Check]:
-    """Return the checks of these tiers, from ``first`` on: a check, or a tier; or only those named.
+def chosen(
+    tiers: Sequence[str], first: str = "", only: Sequence[str] = (), passed: Collection[str] = ()
+) -> list[Check]:
+    """Return the checks of these tiers, from ``first`` on, or only those named.
 
-    :raises UnknownCheckError: a name is none of theirs
+    :param first: a check, a tier, or :data:`FAILED` for all but those that have passed.
+    :param passed: the names of those that have.
+    :raises RefusedError: a name is none of theirs, or there is nothing to run
     """
     checks = [check for check in CHECKS if check.tier in tiers]
     names = [check.name for check in checks]
-    unknown = [name for name in (*only, *([first] if first else [])) if name not in {*names, *tiers}]
+    unknown = [name for name in only if name not in names]
+    unknown += [first] if first not in {"", FAILED, *names, *tiers} else []
     if unknown:
-        raise UnknownCheckError(f"Cannot run {unknown[0]}: the checks are {', '.join(names)}. Name one of these.")
-    begins = [number for number, check in enumerate(checks) if first in {"", check.name, check.tier}]
-    return [check for check in checks[begins[0] :] if not only or check.name in only]
+        raise RefusedError(f"Cannot run {unknown[0]}: the checks are {', '.join(names)}. Name one of these.")
+    if first == FAILED:
+        checks = [check for check in checks if check.name not in passed]
+    elif first:
+        begin = next(number for number, check in enumerate(checks) if first in {check.name, check.tier})
+        checks = checks[begin:]
+    found = [check for check in checks if not only or check.name in only]
+    if not found:
+        none = "all have passed" if first == FAILED else f"none of {', '.join(only)} is among those from {first} on"
+        raise RefusedError(f"Cannot run a check: {none}. Leave that out to run all of them.")
+    return found

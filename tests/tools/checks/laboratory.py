@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,5 +29,8 @@ class Laboratory:
 
 
 def _alive(records: Iterable[Path]) -> list[int]:
-    found = [ProcessRecord.load(path) for path in records]
-    return [record.pid for record in found if record is not None and record.alive()]
+    # It may be taken down at this very moment.
+    with contextlib.suppress(OSError):
+        found = [ProcessRecord.load(path) for path in records]
+        return [record.pid for record in found if record is not None and record.alive()]
+    return []

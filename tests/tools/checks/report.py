@@ -29,7 +29,10 @@ def line(outcome: Outcome) -> str:
     cost = outcome.cost
     verdict = "passed" if outcome.passed else "FAILED"
     guests = f", guests {cost.guests:.0f}" if cost.guests else ""
-    return f"{outcome.check.name:<18} {verdict} {cost.seconds:6.0f} s   (CPU {cost.controller:.0f} s{guests})"
+    passed, skipped = outcome.tests
+    tests = f"; {passed} tests" if passed else ""
+    tests += f", {skipped} skipped" if skipped else ""
+    return f"{outcome.check.name:<18} {verdict} {cost.seconds:6.0f} s   (CPU {cost.controller:.0f} s{guests}{tests})"
 
 
 def details(outcome: Outcome, lines: Sequence[str]) -> list[str]:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -17,13 +19,15 @@ from typing import TextIO
 from .catalogue import Check
 from .laboratory import Laboratory
 from .processor_time import Meter, processes
-from .steps import Steps
+from .steps import Steps, count_of_tests
 
 # How often output and processor time are read, in seconds. To read all of /proc takes some hundredths of one.
 LOOK_EVERY = 3.0
 # No check takes so long; one that hangs must not keep the others from being reported.
 LIMIT = 3600.0
 _BEGINNING = "start"
+# First as Ctrl-C would, so that it can clean up; with the seconds that it has for that.
+_ENDS = ((signal.SIGINT, 60.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0))
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Outcome:
     cost: Cost
     log: Path
     steps: dict[str, Cost] = field(default_factory=dict)
+    #: The tests that have passed, and those that were skipped.
+    tests: tuple[int, int] = (0, 0)
 
 
 class Run:
@@ -70,6 +76,7 @@ class Run:
         self._marks = [(_BEGINNING, Cost())]
         self._began = time.monotonic()
         self._cause = ""
+        self._passed = self._skipped = 0
         self._process = self._start(checkout)
         threading.Thread(target=self._follow, daemon=True).start()
 
@@ -96,30 +103,52 @@ class Run:
             )  # fmt: skip
 
     def _follow(self) -> None:
-        """Follow the output and the processor time to the end."""
+        """Follow the output and the processor time to the end; whatever comes between, tell that."""
+        try:
+            code = self._followed()
+            cause = self._cause or (f"exit code {code}" if code else "") or self._without_tests()
+        except Exception as error:  # noqa: BLE001  # in a thread of its own, where nobody else would see it
+            end([self], "")
+            cause = f"it could not be followed ({error!r})"
+        cost = self._cost()
+        steps = self._costs_of_steps(cost)
+        self.outcome = Outcome(self.check, not cause, cause, cost, self._log, steps, (self._passed, self._skipped))
+        self.done.set()
+
+    def _followed(self) -> int:
+        """Follow the output and the processor time to the end, and return the exit code."""
         steps = Steps()
         with self._log.open(encoding="utf-8", errors="replace") as log:
             while (code := self._process.poll()) is None:
                 self._look()
                 self._read(log, steps)
                 if self.seconds > LIMIT and not self._cause:
-                    self.end(f"it had not ended after {LIMIT:.0f} s")
-                self._ended(LOOK_EVERY)
+                    end([self], f"it had not ended after {LIMIT:.0f} s")
+                self.ended(LOOK_EVERY)
             self._read(log, steps)
-        cause = self._cause or (f"exit code {code}" if code else "")
-        cost = self._cost()
-        self.outcome = Outcome(self.check, not cause, cause, cost, self._log, self._costs_of_steps(cost))
-        self.done.set()
+        return code
+
+    def _without_tests(self) -> str:
+        return "no test was run, or all were skipped" if self.check.has_tests and not self._passed else ""
 
     def _read(self, log: TextIO, steps: Steps) -> None:
-        """Note the steps that have begun by what was printed since it was read last."""
+        """Note the steps that have begun, and the tests, by what was printed since it was read last."""
         for line in log:
+            passed, skipped = count_of_tests(line)
+            self._passed += passed
+            self._skipped += skipped
             begun = steps.begun(line)
             if begun is not None:
                 self.step = begun
                 self._marks.append((begun, self._cost()))
 
-    def _ended(self, patience: float) -> bool:
+    def send(self, number: signal.Signals, cause: str) -> None:
+        """Send a signal to it with all that it has started."""
+        self._cause = self._cause or cause
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def ended(self, patience: float) -> bool:
         """Wait for its end; tell whether it has ended in this time."""
         try:
             self._process.wait(patience)
@@ -148,13 +177,13 @@ class Run:
             costs[f"{name} #{times + 1}" if times else name] = end - begin
         return costs
 
-    def end(self, cause: str) -> None:
-        """End it with all that it has started; first as Ctrl-C would, so that it can clean up."""
-        self._cause = cause
-        for number, patience in ((signal.SIGINT, 60), (signal.SIGTERM, 10), (signal.SIGKILL, 10)):
-            try:
-                os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                return
-            if self._ended(patience):
-                return
+
+def end(runs: Sequence[Run], cause: str) -> None:
+    """End checks with all that they have started, together: one after another would take minutes."""
+    for number, patience in _ENDS:
+        alive = [run for run in runs if not run.ended(0)]
+        for run in alive:
+            run.send(number, cause)
+        deadline = time.monotonic() + patience
+        for run in alive:
+            run.ended(max(0.0, deadline - time.monotonic()))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cephclient.rbd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Recognises in the output of molecule which step of a scenario begins (pure)."""
+"""Recognises in the output of a check which step of a scenario begins, and how many tests were run (pure)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ _MATRIX = re.compile(r"(?:➜|>) discovery: scenario test matrix: (?P<steps>.+)$
 _EXECUTING = re.compile(r"^\S+ +\S+ (?:➜|>) (?P<action>[^:]+): Executing$")
 
 
+_TESTS = re.compile(r"\b(\d+) (passed|skipped)\b(?=.* in [\d.]+s\b)")
+
+
 def plain(line: str) -> str:
     """Return a line without colours and without the blanks at its end."""
     return _COLOURS.sub("", line).rstrip()
+
+
+def count_of_tests(line: str) -> tuple[int, int]:
+    """Return how many tests have passed and how many were skipped, if that is what the line tells."""
+    found = {word: int(number) for number, word in _TESTS.findall(plain(line))}
+    return found.get("passed", 0), found.get("skipped", 0)
 
 
 class Steps:

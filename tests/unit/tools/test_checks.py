@@ -15,8 +15,8 @@ from typing import ClassVar
 import pytest
 from checks import catalogue, processor_time, proofs, report
 from checks.catalogue import CHECKS, REST, TEST, Check
-from checks.run import Cost, Outcome, Run
-from checks.steps import Steps
+from checks.run import Cost, Outcome, Run, end
+from checks.steps import Steps, count_of_tests
 
 ROOT = Path(__file__).resolve().parents[3]
 NOXFILE = """
@@ -38,7 +38,11 @@ def bad(session):
 
 @nox.session
 def endless(session):
-    __import__("time").sleep(600)
+    session.run("sh", "-c", "echo $$ > child; sleep 600", external=True)
+
+@nox.session
+def unit(session):
+    print("==== 3 skipped in 0.10s ====")
 """
 
 
@@ -81,20 +85,36 @@ class TestCatalogue:
         assert [check.name for check in catalogue.chosen((TEST, REST), first)] == expected
 
     def test_a_name_that_no_check_has_is_refused(self) -> None:
-        with pytest.raises(catalogue.UnknownCheckError, match=r"Cannot run moleculr: the checks are default, .*"):
+        with pytest.raises(catalogue.RefusedError, match=r"Cannot run moleculr: the checks are default, .*"):
             catalogue.chosen((TEST, REST), "moleculr")
 
     def test_only_those_named_are_run_in_the_usual_order(self) -> None:
         assert [check.name for check in catalogue.chosen((TEST, REST), only=["many", "lint"])] == ["lint", "many"]
-        with pytest.raises(catalogue.UnknownCheckError):
+        with pytest.raises(catalogue.RefusedError):
             catalogue.chosen((TEST, REST), only=["lint", "nothing"])
 
+    @pytest.mark.parametrize(
+        ("first", "only"), [("boot", ["lint"]), (REST, ["unit", "lint"]), ("", [TEST]), ("", [REST, "lint"])]
+    )
+    def test_to_run_nothing_is_refused(self, first: str, only: list[str]) -> None:
+        with pytest.raises(catalogue.RefusedError, match=r"^Cannot run "):
+            catalogue.chosen((TEST, REST), first, only)
+
+    def test_those_that_have_not_passed(self) -> None:
+        passed = [check.name for check in CHECKS if check.name not in {"unit", "many"}]
+        assert [check.name for check in catalogue.chosen((TEST, REST), "failed", (), passed)] == ["unit", "many"]
+        assert [check.name for check in catalogue.chosen((TEST,), "failed", (), passed)] == ["unit"]
+        with pytest.raises(catalogue.RefusedError, match="all have passed"):
+            catalogue.chosen((TEST, REST), "failed", (), [check.name for check in CHECKS])
+
     def test_a_check_of_another_tier_is_refused(self) -> None:
-        with pytest.raises(catalogue.UnknownCheckError):
+        with pytest.raises(catalogue.RefusedError):
             catalogue.chosen((TEST,), "faults")
 
 
 class TestProofs:
+    STEPS = ("create", "verify tests/seen", "verify tests/gone", "verify tests/seen", "verify tests/empty")
+
     def test_the_list_in_the_repository_is_that_of_the_checkout(self) -> None:
         kept = (ROOT / "tests/tools/checks/proofs.txt").read_text(encoding="utf-8")
         assert proofs.text(proofs.read(ROOT)) == kept, "write it again: .venv/bin/nox -s proofs"
@@ -111,17 +131,24 @@ class TestProofs:
                 scenario = tmp_path / "extensions/molecule" / check.arguments[-1]
                 (scenario / "tests/seen").mkdir(parents=True)
                 (scenario / "tests/unseen").mkdir()
-                (scenario / "molecule.yml").write_text(
-                    "  test_sequence:\n    - verify tests/seen\n    - verify tests/gone\n"
-                )
+                (scenario / "tests/empty").mkdir()
+                steps = "".join(f"    - {step}\n" for step in self.STEPS)
+                (scenario / "molecule.yml").write_text(f"scenario:\n  test_sequence:\n{steps}")
                 (scenario / "tests/seen/test_a.py").write_text(
-                    "def test_one(): pass\ndef test_two(): pass\ndef help(): pass\n"
+                    "def test_one(): pass\ndef help(): pass\nclass TestTwo:\n    def test_two(self): pass\n"
                 )
+                (scenario / "tests/empty/test_c.py").write_text("def help(): pass\n")
                 (scenario / "tests/unseen/test_b.py").write_text("def test_three(): pass\n")
-        lines = [proof.line() for proof in proofs.read(tmp_path)]
-        assert "extensions/molecule/default/tests/seen/test_a.py 2 default" in lines
-        assert "extensions/molecule/default/tests/unseen/test_b.py 1 NONE" in lines
-        assert proofs.missing_steps(tmp_path)[0] == "extensions/molecule/default/tests/gone: a sequence names it"
+        found = {proof.path.removeprefix("extensions/molecule/default/"): proof for proof in proofs.read(tmp_path)}
+        assert found["tests/seen/test_a.py"].lines() == [
+            "extensions/molecule/default/tests/seen/test_a.py: default", "    test_one", "    TestTwo.test_two",
+        ]  # fmt: skip
+        assert found["tests/unseen/test_b.py"].checks == ()
+        assert found["molecule.yml"].tests == self.STEPS
+        assert proofs.missing_steps(tmp_path)[:2] == [
+            "extensions/molecule/default/tests/gone: a sequence names it",
+            "extensions/molecule/default/tests/empty: a sequence names it",
+        ]
 
     def test_a_file_of_integration_is_run_once(self) -> None:
         found = [proof for proof in proofs.read(ROOT) if proof.path.startswith("tests/integration/")]
@@ -147,6 +174,20 @@ def test_steps_are_named_with_their_arguments(matrix: str, executing: str) -> No
     assert begun == sequence
     assert steps.begun("TASK [A task: Executing] ***\n") is None
     assert steps.begun(executing.format("destroy")) == "destroy"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("===== 2929 passed, 11 skipped in 378.45s (0:06:18) =====", (2929, 11)),
+        ("  \x1b[2m│\x1b[0m ============================== 12 passed in 7.70s", (12, 0)),
+        ("1 failed, 2926 passed, 11 skipped, 3 warnings in 183.57s", (2926, 11)),
+        ("8 passed, 0 failed", (0, 0)),
+        ("it passed in 3 s", (0, 0)),
+    ],
+)
+def test_tests_are_counted(line: str, told: tuple[int, int]) -> None:
+    assert count_of_tests(line) == told
 
 
 class TestProcessorTime:
@@ -199,11 +240,33 @@ class TestRun:
         assert report.line(outcome).startswith("bad                FAILED ")
 
     def test_one_that_is_ended_takes_its_children_along(self, checkout: Path) -> None:
-        run = Run(Check("endless", TEST, "endless"), checkout, checkout)
-        run.end("it was interrupted")
-        assert run.done.wait(60)
-        assert run.outcome is not None
-        assert (run.outcome.passed, run.outcome.cause) == (False, "it was interrupted")
+        runs = []
+        for name in ("one", "two"):
+            (checkout / name).mkdir()
+            (checkout / name / "noxfile.py").write_text(NOXFILE, encoding="utf-8")
+            runs.append(Run(Check(name, TEST, "endless"), checkout / name, checkout / name))
+        children = [checkout / name / "child" for name in ("one", "two")]
+        deadline = time.monotonic() + 60
+        while not all(path.is_file() and path.read_text(encoding="ascii") for path in children):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        end(runs, "it was interrupted")
+        for run, child in zip(runs, children, strict=True):
+            assert run.done.wait(60)
+            assert run.outcome is not None
+            assert (run.outcome.passed, run.outcome.cause) == (False, "it was interrupted")
+            assert not Path("/proc", child.read_text(encoding="ascii").strip()).exists()
+
+    def test_one_in_which_no_test_was_run_has_failed(self, checkout: Path) -> None:
+        outcome = self.finished(checkout, "unit")
+        assert (outcome.passed, outcome.cause) == (False, "no test was run, or all were skipped")
+        assert outcome.tests == (0, 3)
+
+    def test_one_that_cannot_be_followed_has_failed(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("checks.run.processes", lambda: {}[1])
+        outcome = self.finished(checkout, "endless")
+        assert not outcome.passed
+        assert outcome.cause.startswith("it could not be followed (KeyError")
 
 
 class TestReport:
