@@ -69,8 +69,12 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check", "--diff")
     session.run("yamllint", "--strict", ".")
-    _ansible_lint(session, [name for name in _repository_files() if _is_released_yaml(name)])
-    session.run("shellcheck", *(name for name in _repository_files() if name.endswith(".sh") or name == ".ci/run"))
+    files = _repository_files()
+    # The directory of the role stands for the role itself; of a module, its examples are looked at.
+    roles = [str(path.relative_to(ROOT)) for path in ROOT.glob("roles/*")]
+    modules = [name for name in files if re.fullmatch(r"plugins/modules/\w+\.py", name)]
+    _ansible_lint(session, [*roles, *modules, *(name for name in files if _is_released_yaml(name))])
+    session.run("shellcheck", *(name for name in files if name.endswith(".sh") or name == ".ci/run"))
     session.run("reuse", "lint", "--lines")
 
 
