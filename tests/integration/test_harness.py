@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback import cluster as cluster_module, conf
+from loopback import bounds, cluster as cluster_module, conf
 from loopback.cluster import ClusterError, LoopbackCluster
 from loopback.daemon import ENVIRONMENT, CommandError
 from loopback.forks import MODULES, Forks
@@ -251,6 +251,32 @@ def test_fork_that_takes_too_long_is_ended(forks: Forks) -> None:
         forks.run(["-c", "import time; time.sleep(60)"], timeout=0.1)
 
     assert forks.run(["-c", "print('next')"]).stdout == "next\n"
+
+
+@pytest.mark.parametrize(
+    ("shares", "took", "below", "holds"),
+    [
+        ((1, 0), 18.9, 99, True),
+        ((1, 0), 19.0, 99, False),
+        ((1, 3), 26.9, 99, True),
+        ((1, 3), 27.0, 99, False),
+        ((3, 3), 19.9, 20, True),
+        ((3, 3), 20.0, 20, False),
+    ],
+)
+def test_bound_has_a_share_of_the_machine_as_it_is_before_or_after(
+    monkeypatch: pytest.MonkeyPatch, shares: tuple[float, float], took: float, below: float, holds: bool
+) -> None:
+    measured = iter(shares)
+    monkeypatch.setattr(bounds, "_seconds_of", lambda _alike: next(measured))
+    bound = bounds.Bound(10, lambda: None)
+
+    with nullcontext() if holds else pytest.raises(AssertionError, match=f"took {took}"):
+        bound.check(took, below)
+
+
+def test_bound_measures_a_run() -> None:
+    bounds.Bound(0, lambda: time.sleep(0.5)).check(bounds.PROMISED + 0.5 * bounds.SHARES - 0.1)
 
 
 SAME: list[dict[str, Any]] = []

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from loopback import SLACK
+from loopback.bounds import Bound
 from loopback.cluster import LoopbackCluster
 from loopback.modules import Modules, Ritual
 from loopback.playbooks import Playbooks
@@ -72,11 +72,15 @@ def test_module_goes_on_under_the_python_that_has_the_bindings(
 def test_cluster_that_does_not_answer_is_an_error_in_bounded_time(
     cluster: LoopbackCluster, namespace: str, module: Modules, kind: str
 ) -> None:
+    options = {"image": f"{namespace}/data", "size": "8M", "connect_timeout": CONNECT_TIMEOUT}
+    bound = Bound(CONNECT_TIMEOUT, lambda: module("rbd_image")(options, check=True))
+
     with cluster.paused(kind):
         began = time.monotonic()
-        result = module("rbd_image")({"image": f"{namespace}/data", "size": "8M", "connect_timeout": CONNECT_TIMEOUT})
+        result = module("rbd_image")(options)
         seconds = time.monotonic() - began
 
     assert result.failed
     assert f"{CONNECT_TIMEOUT} seconds" in result.msg
-    assert CONNECT_TIMEOUT <= seconds < CONNECT_TIMEOUT + SLACK
+    assert seconds >= CONNECT_TIMEOUT
+    bound.check(seconds)

@@ -1,7 +1,3 @@
 # SPDX-FileCopyrightText: cephclient.rbd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Ceph cluster on 127.0.0.1, and the collection's modules run against it."""
-
-# Seconds that a machine may add to a bound that is promised, where many others want its processors. What has no bound
-# takes minutes, or does not end.
-SLACK = 20
