@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 
@@ -63,6 +64,26 @@ WRITING = {
     "lock an image": "within(f'{image}-locked', lambda it: it.lock_exclusive('mine'))",
     "move an image to the trash": "rbd.RBD().trash_move(ioctx, f'{image}-unwanted')",
     "remove an image": "rbd.RBD().remove(ioctx, f'{image}-useless')",
+}
+# The same for the rbd command: what it does around each of them needs capabilities, too.
+RBD = {
+    "list the images": "ls {place}",
+    "look at an image": "info {image}",
+    "list the snapshots": "snap ls {image}",
+    "read an image": "export --no-progress {image} -",
+    "read a snapshot": "export --no-progress {image}@kept -",
+    "create an image": "create --size 1M {image}-new",
+    "write to an image": "bench --io-type write --io-size 4K --io-total 4K {image}",
+    "grow an image": "resize --no-progress --size 2M {image}",
+    "make a snapshot": "snap create --no-progress {image}@more",
+    "unprotect a snapshot": "snap unprotect {image}@kept",
+    "protect a snapshot": "snap protect {image}@kept",
+    "clone within the pool": "clone {image}@kept {image}-clone",
+    "set metadata": "image-meta set {image} key value",
+    "break the lock of another client": "lock rm {image}-locked held {locker}",
+    "lock an image": "lock add {image}-locked mine",
+    "move an image to the trash": "trash mv {image}-unwanted",
+    "remove an image": "rm --no-progress {image}-useless",
 }
 # No user of RBD may do any of these.
 ADMINISTRATION = (
@@ -172,6 +193,24 @@ def test_the_rbd_command_gets_the_same_answers(prepared: LoopbackCluster, user: 
     listed = {place: verdict(functools.partial(prepared.rbd, "ls", place, user=user)) for place in PLACES}
 
     assert listed == {place: "allowed" if place in MAY_READ[user] else "refused" for place in PLACES}
+
+
+@pytest.mark.parametrize("user", ["writer", "blue-reader"])
+def test_the_commands_themselves_may_do_the_same(prepared: LoopbackCluster, user: str) -> None:
+    assert list(RBD) == [*READING, *WRITING]
+
+    def attempt(words: str, image: attempts.Prepared) -> str:
+        argv = words.format(place=image.place, image=image.spec, locker=image.locker).split()
+        return verdict(lambda: prepared.rbd(*argv, user=user))
+
+    images = attempts.prepare(prepared, new_name(), PLACES)
+    for names, places in ((READING, MAY_READ[user]), (WRITING, MAY_WRITE[user])):
+        tried = {image.place: {name: attempt(RBD[name], image) for name in names} for image in images}
+        assert tried == expected(names, places)
+
+    commands = {words: shlex.split(words.format(user=user)) for words in [*ADMINISTRATION, *TELL]}
+    refused = {words: verdict(functools.partial(prepared.ceph, *argv, user=user)) for words, argv in commands.items()}
+    assert refused == dict.fromkeys(commands, "refused")
 
 
 @pytest.mark.parametrize("user", USERS)
