@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: cephclient.rbd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pools are created, made ready for RBD, corrected and removed in a real cluster."""
+"""Pools are corrected and, where nothing is lost, removed in a real cluster."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,12 +11,10 @@ from typing import Any
 import pytest
 from loopback.cluster import LoopbackCluster
 from loopback.holder import holding
-from loopback.modules import Modules, Result, Ritual
+from loopback.modules import Modules, Ritual
+from loopback.pools import detail, exists, new_name
+from loopback.users import kinds
 
-_VALIDATED = """
-with cluster.open_ioctx(args[0]) as ioctx:
-    result = ioctx.read("rbd_info").decode()
-"""
 _WRITE_OBJECT = """
 with cluster.open_ioctx(args[0]) as ioctx:
     ioctx.set_namespace(args[1])
@@ -28,44 +25,8 @@ with cluster.open_ioctx(args[0]) as ioctx:
 @pytest.fixture
 def name(cluster: LoopbackCluster) -> Iterator[str]:
     """A name for a new pool, which is removed after the test."""
-    name = f"new-{uuid.uuid4().hex[:8]}"
-    yield name
-    cluster.ceph("osd", "pool", "delete", name, name, "--yes-i-really-really-mean-it")
-
-
-def detail(cluster: LoopbackCluster, name: str) -> dict[str, Any]:
-    pools = cluster.json("ceph", "osd", "pool", "ls", "detail")
-    return next(pool for pool in pools if pool["pool_name"] == name)
-
-
-def exists(cluster: LoopbackCluster, name: str) -> bool:
-    return name in cluster.json("ceph", "osd", "pool", "ls")
-
-
-def kinds(result: Result) -> list[str]:
-    return [action["action"] for action in result.actions]
-
-
-def test_a_new_pool_is_ready_for_images(cluster: LoopbackCluster, name: str, ritual: Ritual) -> None:
-    done = ritual("rbd_pool", {"pool": name})
-
-    assert kinds(done) == ["create", "tag", "init"]
-    pool = detail(cluster, name)
-    assert (pool["type"], list(pool["application_metadata"])) == (1, ["rbd"])
-    assert cluster.python(_VALIDATED, name) == "overwrite validated"
-    assert done.raw["pools"] == [
-        {
-            "pool": name,
-            "exists": True,
-            "type": "replicated",
-            "erasure_code_profile": None,
-            "size": pool["size"],
-            "min_size": pool["min_size"],
-            "crush_rule": "replicated_rule",
-            "pg_autoscale_mode": "off",
-            "pg_num": pool["pg_num"],
-        }
-    ]
+    with new_name(cluster) as name:
+        yield name
 
 
 def test_what_rbd_pool_init_made_ready_is_left_alone(cluster: LoopbackCluster, name: str, module: Modules) -> None:
@@ -163,16 +124,6 @@ def test_a_pool_of_another_application_is_neither_used_nor_removed(
         result = module("rbd_pool")({"pool": name, **options})
         assert "it is tagged for another application (cephfs)" in result.msg
     assert exists(cluster, name)
-
-
-def test_an_empty_pool_is_removed(cluster: LoopbackCluster, name: str, ritual: Ritual, module: Modules) -> None:
-    module("rbd_pool")({"pool": name})
-    cluster.rbd("namespace", "create", f"{name}/empty")
-    cluster.rbd("create", "--size", "8M", f"{name}/empty/was-here")
-    cluster.rbd("rm", f"{name}/empty/was-here")
-
-    assert kinds(ritual("rbd_pool", {"pool": name, "state": "absent"})) == ["remove"]
-    assert not exists(cluster, name)
 
 
 @pytest.mark.parametrize("place", ["", "ns/"])

@@ -18,6 +18,7 @@ INTEGRATION_SHORT = (
     f"{INTEGRATION}/test_rbd_snapshot.py",
     f"{INTEGRATION}/test_rbd_info_basics.py",
     f"{INTEGRATION}/test_rbd_namespace.py",
+    f"{INTEGRATION}/test_rbd_pool_basics.py",
     f"{INTEGRATION}/test_rbd_pool_permission.py",
     f"{INTEGRATION}/test_rbd_user_basics.py",
 )
