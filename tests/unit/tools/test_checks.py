@@ -313,6 +313,11 @@ class TestReport:
     def test_a_step_that_has_become_much_slower_is_named(self, figures: dict[str, float], named: list[str]) -> None:
         assert report.slower(self.TIMES, figures) == named
 
+    def test_there_is_a_figure_of_every_check(self) -> None:
+        """Without one, the check could become slower for ever, unseen: .venv/bin/nox -s figures, after a whole run."""
+        figures = report.load(ROOT / "tests/tools/checks/figures.json")
+        assert {name.partition(":")[0] for name in figures} == {check.name for check in CHECKS}
+
     def test_times_are_kept_as_json(self, tmp_path: Path) -> None:
         outcome = Outcome(CHECKS[0], passed=True, cause="", cost=Cost(1.23, 4.56), log=tmp_path / "log")
         path = tmp_path / "times.json"
