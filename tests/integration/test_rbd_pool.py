@@ -25,8 +25,7 @@ with cluster.open_ioctx(args[0]) as ioctx:
 @pytest.fixture
 def name(cluster: LoopbackCluster) -> Iterator[str]:
     """A name for a new pool, which is removed after the test."""
-    with new_name(cluster) as name:
-        yield name
+    yield from new_name(cluster)
 
 
 def test_what_rbd_pool_init_made_ready_is_left_alone(cluster: LoopbackCluster, name: str, module: Modules) -> None:

@@ -21,8 +21,7 @@ with cluster.open_ioctx(args[0]) as ioctx:
 @pytest.fixture
 def name(cluster: LoopbackCluster) -> Iterator[str]:
     """A name for a new pool, which is removed after the test."""
-    with new_name(cluster) as name:
-        yield name
+    yield from new_name(cluster)
 
 
 def test_a_new_pool_is_ready_for_images(cluster: LoopbackCluster, name: str, ritual: Ritual) -> None:

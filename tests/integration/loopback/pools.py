@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +11,8 @@ from typing import Any
 from .cluster import LoopbackCluster
 
 
-@contextlib.contextmanager
 def new_name(cluster: LoopbackCluster) -> Iterator[str]:
-    """A name for a new pool, which is removed after the block."""
+    """A name for a new pool, for a fixture to yield; the pool is removed after the test."""
     name = f"new-{uuid.uuid4().hex[:8]}"
     yield name
     cluster.ceph("osd", "pool", "delete", name, name, "--yes-i-really-really-mean-it")
