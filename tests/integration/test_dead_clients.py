@@ -26,20 +26,20 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture
-def wishes(cluster: LoopbackCluster, namespace: str) -> dict[str, dict[str, Any]]:
+def requests(cluster: LoopbackCluster, namespace: str) -> dict[str, dict[str, Any]]:
     """The options of each change, each of an image of its own."""
     for name in CHANGES:
         cluster.rbd("create", f"{namespace}/{name}", "--size", "8M")
         cluster.rbd("snap", "create", f"{namespace}/{name}@before")
         cluster.rbd("bench", "--io-type", "write", "--io-total", "64K", f"{namespace}/{name}")
-    wishes = {name: {"image": f"{namespace}/{name}", **options} for name, (_module, options) in CHANGES.items()}
-    wishes["rename"] = {"image": f"{namespace}/renamed", "renamed_from": f"{namespace}/rename"}
+    requests = {name: {"image": f"{namespace}/{name}", **options} for name, (_module, options) in CHANGES.items()}
+    requests["rename"] = {"image": f"{namespace}/renamed", "renamed_from": f"{namespace}/rename"}
     # A shorter time-out than the one after which the dead are forgotten: the cluster does answer.
-    return {name: {**wish, "connect_timeout": 5} for name, wish in wishes.items()}
+    return {name: {**request, "connect_timeout": 5} for name, request in requests.items()}
 
 
 def test_a_dead_client_is_waited_for(
-    cluster: LoopbackCluster, namespace: str, wishes: dict[str, dict[str, Any]], module: Modules, system_python: str
+    cluster: LoopbackCluster, namespace: str, requests: dict[str, dict[str, Any]], module: Modules, system_python: str
 ) -> None:
     clients = {name: died_holding(cluster.conf, system_python, f"{namespace}/{name}") for name in CHANGES}
     for name, client in clients.items():
@@ -47,20 +47,20 @@ def test_a_dead_client_is_waited_for(
         assert [f"client.{watcher['client']}" for watcher in watchers] == [client], "the cluster has forgotten it"
 
     with ThreadPoolExecutor(len(CHANGES)) as threads:
-        runs = {name: threads.submit(module(CHANGES[name][0]), wish) for name, wish in wishes.items()}
+        runs = {name: threads.submit(module(CHANGES[name][0]), request) for name, request in requests.items()}
     done = {name: run.result() for name, run in runs.items()}
 
     assert {name: (end.failed, end.changed) for name, end in done.items()} == dict.fromkeys(CHANGES, (False, True))
-    for name, wish in wishes.items():
-        again = module(CHANGES[name][0])(wish)
+    for name, request in requests.items():
+        again = module(CHANGES[name][0])(request)
         assert (again.failed, again.changed) == (False, False), (name, again.msg)
 
 
 def test_a_living_client_is_not_waited_for(
-    cluster: LoopbackCluster, namespace: str, wishes: dict[str, dict[str, Any]], module: Modules, system_python: str
+    cluster: LoopbackCluster, namespace: str, requests: dict[str, dict[str, Any]], module: Modules, system_python: str
 ) -> None:
-    for name, wish in wishes.items():
-        run = functools.partial(module(CHANGES[name][0]), wish)
+    for name, request in requests.items():
+        run = functools.partial(module(CHANGES[name][0]), request)
         bound = Bound(0, functools.partial(run, check=True))
         with holding(cluster.conf, system_python, f"{namespace}/{name}") as client:
             begin = time.monotonic()

@@ -148,8 +148,8 @@ def test_the_trash(cluster: LoopbackCluster, pool: str, module: Modules) -> None
 class TestMissing:
     def test_an_image(self, cluster: LoopbackCluster, namespace: str, module: Modules) -> None:
         cluster.rbd("create", f"{namespace}/there", "--size", "4M")
-        wish = {"images": [{"image": f"{namespace}/not"}, {"image": f"{namespace}/there"}]}
-        result = module("rbd_info")(wish)
+        options = {"images": [{"image": f"{namespace}/not"}, {"image": f"{namespace}/there"}]}
+        result = module("rbd_info")(options)
         assert names(result) == [f"{namespace}/not", f"{namespace}/there"]
         assert [image["exists"] for image in result.raw["images"]] == [False, True]
 
@@ -210,11 +210,11 @@ def test_a_cluster_that_does_not_answer_is_an_error_in_bounded_time(
 ) -> None:
     for number in range(20):
         cluster.rbd("create", f"{namespace}/{number}", "--size", "4M")
-    wish = {"images": [{"image": f"{namespace}/{number}"} for number in range(20)], "connect_timeout": 2}
-    bound = Bound(2, lambda: module("rbd_info")(wish))
+    options = {"images": [{"image": f"{namespace}/{number}"} for number in range(20)], "connect_timeout": 2}
+    bound = Bound(2, lambda: module("rbd_info")(options))
     with cluster.paused(kind):
         began = time.monotonic()
-        result = module("rbd_info")(wish)
+        result = module("rbd_info")(options)
         seconds = time.monotonic() - began
     assert "2 seconds" in result.msg
     assert seconds >= 2

@@ -127,7 +127,7 @@ class LibrbdImageChanges:
         # (Operations<I>::rename() in src/librbd/Operations.cc), also where another image has got the name.
         with self._session.open(new, what) as image:
             if image.id() != image_id:
-                raise Overtaken(what, f"another run has made {new} at this very moment", "Run again.")
+                raise Overtaken(what, f"another run made {new} concurrently", "Run again.")
 
     def resize(self, spec: ImageSpec, size: int, shrink: bool) -> None:
         what = f"{'shrink' if shrink else 'grow'} {spec}"

@@ -29,7 +29,7 @@ class Laboratory:
 
 
 def _alive(records: Iterable[Path]) -> list[int]:
-    # It may be taken down at this very moment.
+    # It may be taken down concurrently.
     with contextlib.suppress(OSError):
         found = [ProcessRecord.load(path) for path in records]
         return [record.pid for record in found if record is not None and record.alive()]

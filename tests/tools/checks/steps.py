@@ -10,8 +10,6 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # With colours molecule writes an arrow, without them an angle.
 _MATRIX = re.compile(r"(?:➜|>) discovery: scenario test matrix: (?P<steps>.+)$")
 _EXECUTING = re.compile(r"^\S+ +\S+ (?:➜|>) (?P<action>[^:]+): Executing$")
-
-
 _TESTS = re.compile(r"\b(\d+) (passed|skipped)\b(?=.* in [\d.]+s\b)")
 
 
