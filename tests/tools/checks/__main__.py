@@ -103,9 +103,10 @@ def _run(checks: list[Check], lanes: int, *, new: bool) -> int:
         if not outcome.passed:
             log = outcome.log.read_text(encoding="utf-8", errors="replace").splitlines()
             print("\n".join(["", *report.details(outcome, log)]))
-    failed = [check.name for check in checks if any(o.check == check and not o.passed for o in outcomes)]
+    causes = {o.check.name: o.cause for o in outcomes if not o.passed}
+    failed = [check.name for check in checks if check.name in causes]
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
-    verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
+    verdict = f"failed: {', '.join(f'{name} ({causes[name]})' for name in failed)}" if failed else "all passed"
     earlier = f"; passed in an earlier run: {', '.join(before)}" if before else ""
     print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed{earlier}")
     print(f"{verdict}, in {minutes} min {seconds} s")

@@ -19,12 +19,13 @@ from typing import TextIO
 from .catalogue import Check
 from .laboratory import Laboratory
 from .processor_time import Meter, processes
-from .steps import Steps, count_of_tests
+from .steps import Steps, count_of_tests, task
 
 # How often output and processor time are read, in seconds. To read all of /proc takes some hundredths of one.
 LOOK_EVERY = 3.0
-# No check takes so long; one that hangs must not keep the others from being reported.
-LIMIT = 3600.0
+# One that hangs must not keep the others from being reported. The longest silence seen on a busy machine is that of
+# pylint, some six minutes.
+SILENCE = 900.0
 _BEGINNING = "start"
 # First as Ctrl-C would, so that it can clean up; with the seconds that it has for that.
 _ENDS = ((signal.SIGINT, 60.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0))
@@ -77,6 +78,8 @@ class Run:
         self._began = time.monotonic()
         self._cause = ""
         self._passed = self._skipped = 0
+        self._heard = self._began
+        self._line = self._task = ""
         self._process = self._start(checkout)
         threading.Thread(target=self._follow, daemon=True).start()
 
@@ -96,7 +99,8 @@ class Run:
             environment |= {"RBDLAB_NAME": self.check.laboratory, "RBDLAB_ACCEL": self.check.accelerator}
         # Into a file: of a pipe we would see the end only when the last process that has it has ended. And a session of
         # its own, so that it can be ended with all that it has started.
-        with self._log.open("wb") as log:
+        self._log.unlink(missing_ok=True)
+        with self._log.open("ab") as log:
             return subprocess.Popen(
                 argv, cwd=checkout, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -122,8 +126,10 @@ class Run:
             while (code := self._process.poll()) is None:
                 self._look()
                 self._read(log, steps)
-                if self.seconds > LIMIT and not self._cause:
-                    end([self], f"it had not ended after {LIMIT:.0f} s")
+                if time.monotonic() - self._heard > SILENCE and not self._cause:
+                    self._note_what_it_waits_for()
+                    where = f"{self.step}, {self._task}" if self._task else self.step
+                    end([self], f"nothing came from it for {SILENCE:.0f} s, in: {where}")
                 self.ended(LOOK_EVERY)
             self._read(log, steps)
         return code
@@ -133,14 +139,28 @@ class Run:
 
     def _read(self, log: TextIO, steps: Steps) -> None:
         """Note the steps that have begun, and the tests, by what was printed since it was read last."""
-        for line in log:
+        for text in log:
+            self._heard = time.monotonic()
+            self._line += text
+            if not self._line.endswith("\n"):
+                continue
+            line, self._line = self._line, ""
+            self._task = task(line) or self._task
             passed, skipped = count_of_tests(line)
             self._passed += passed
             self._skipped += skipped
             begun = steps.begun(line)
             if begun is not None:
                 self.step = begun
+                self._task = ""
                 self._marks.append((begun, self._cost()))
+
+    def _note_what_it_waits_for(self) -> None:
+        """Write into its log what its hosts run, for the time when they are gone."""
+        if self._laboratory is not None:
+            # It goes on writing to the same file, at its end as we do.
+            with self._log.open("a", encoding="utf-8") as log:
+                log.writelines(f"  | {line}\n" for line in self._laboratory.what_runs())
 
     def send(self, number: signal.Signals, cause: str) -> None:
         """Send a signal to it with all that it has started."""

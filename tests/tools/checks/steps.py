@@ -10,6 +10,8 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # With colours molecule writes an arrow, without them an angle.
 _MATRIX = re.compile(r"(?:➜|>) discovery: scenario test matrix: (?P<steps>.+)$")
 _EXECUTING = re.compile(r"^\S+ +\S+ (?:➜|>) (?P<action>[^:]+): Executing$")
+# Molecule breaks long lines, so the end of a name may stand in the next one.
+_TASK = re.compile(r"\bTASK \[(.+?)(?:\](?: \*+)?)?$")
 _TESTS = re.compile(r"\b(\d+) (passed|skipped)\b(?=.* in [\d.]+s\b)")
 
 
@@ -22,6 +24,12 @@ def count_of_tests(line: str) -> tuple[int, int]:
     """Return how many tests have passed and how many were skipped, if that is what the line tells."""
     found = {word: int(number) for number, word in _TESTS.findall(plain(line))}
     return found.get("passed", 0), found.get("skipped", 0)
+
+
+def task(line: str) -> str:
+    """Return the name of the task that begins with this line; empty if none does."""
+    found = _TASK.search(plain(line))
+    return found[1] if found else ""
 
 
 class Steps:

@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from checks import catalogue, processor_time, proofs, report
 from checks.catalogue import CHECKS, REST, TEST, Check
+from checks.laboratory import Laboratory
 from checks.run import Cost, Outcome, Run, end
-from checks.steps import Steps, count_of_tests
+from checks.steps import Steps, count_of_tests, task
 
 ROOT = Path(__file__).resolve().parents[3]
 NOXFILE = """
@@ -39,6 +42,11 @@ def bad(session):
 @nox.session
 def endless(session):
     session.run("sh", "-c", "echo $$ > child; sleep 600", external=True)
+
+@nox.session
+def silent(session):
+    print("INFO     here > create: Executing\\nTASK [Wait for it] ****", flush=True)
+    session.run("sleep", "600", external=True)
 
 @nox.session
 def unit(session):
@@ -202,6 +210,25 @@ def test_tests_are_counted(line: str, told: tuple[int, int]) -> None:
     assert count_of_tests(line) == told
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("  \x1b[2m│\x1b[0m TASK [Unmap them]", "Unmap them"),
+        ("TASK [cephclient.rbd.rbdmap : Map [all]] *****", "cephclient.rbd.rbdmap : Map [all]"),
+        ("  │ TASK [cephclient.rbd.rbdmap : Grow what", "cephclient.rbd.rbdmap : Grow what"),
+        ("MULTITASK [it]", ""),
+        ("PLAY [all]", ""),
+    ],
+)
+def test_a_task_is_named(line: str, told: str) -> None:
+    assert task(line + "\n") == told
+
+
+def test_a_laboratory_that_does_not_answer_is_told_as_such() -> None:
+    lines = Laboratory(ROOT, "nothing").what_runs()
+    assert lines == ["ceph1 runs:", "lab: There is no laboratory for this checkout. Run 'lab up'."]
+
+
 class TestProcessorTime:
     @pytest.mark.parametrize("name", ["python3", "a (strange) name", "x) S 1 2"])
     def test_the_name_of_a_process_may_have_brackets(self, name: str) -> None:
@@ -225,6 +252,13 @@ class TestProcessorTime:
 
 
 class TestRun:
+    @pytest.fixture(autouse=True)
+    def interruptible(self) -> Iterator[None]:
+        """As the command does it: what a shell starts in the background inherits that SIGINT is ignored."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     @pytest.fixture
     def checkout(self, tmp_path: Path) -> Path:
         (tmp_path / "noxfile.py").write_text(NOXFILE, encoding="utf-8")
@@ -268,6 +302,20 @@ class TestRun:
             assert run.outcome is not None
             assert (run.outcome.passed, run.outcome.cause) == (False, "it was interrupted")
             assert not Path("/proc", child.read_text(encoding="ascii").strip()).exists()
+
+    def test_one_that_hangs_is_ended_and_says_where_and_what_its_hosts_run(
+        self, checkout: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("checks.run.SILENCE", 2.0)
+        monkeypatch.setattr("checks.run.LOOK_EVERY", 0.2)
+        monkeypatch.setattr(Laboratory, "what_runs", lambda _self: ["client1 runs:", "  1 Ss /sbin/init"])
+        run = Run(Check("silent", TEST, "silent", laboratory="nothing"), checkout, checkout)
+        assert run.done.wait(60)
+        assert run.outcome is not None
+        lines = report.details(run.outcome, run.outcome.log.read_text(encoding="utf-8").splitlines())
+        assert run.outcome.cause == "nothing came from it for 2 s, in: create, Wait for it"
+        assert lines.index("      |   1 Ss /sbin/init") == lines.index("      | client1 runs:") + 1
+        assert lines[-1].endswith("Session silent interrupted.")
 
     def test_one_in_which_no_test_was_run_has_failed(self, checkout: Path) -> None:
         outcome = self.finished(checkout, "unit")

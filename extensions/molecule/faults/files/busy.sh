@@ -41,7 +41,7 @@ stop() {
     local pid
     pid=$(cat "$run/$1.pid")
     kill -9 "$pid"
-    while [ -e "/proc/$pid" ]; do sleep 0.1; done
+    timeout 60 tail --pid "$pid" --sleep-interval 0.1 --follow /dev/null
     rm "$run/$1.pid"
 }
 
