@@ -46,3 +46,5 @@ for key in told["keys"]:
 subprocess.run(["systemctl", "enable", "canary.service"], check=True)
 # Also where it runs, since it looks for what it was told when it began.
 subprocess.run(["systemctl", "restart", "canary.service"], check=True)
+# A scenario may cut the power, and a busy guest may not have written any of it by then.
+os.sync()

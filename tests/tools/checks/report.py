@@ -18,7 +18,7 @@ from .steps import plain
 SLOWER, SLOWER_BY = 1.5, 10.0
 # Steps of less than so many seconds are in the JSON only.
 SHOWN = 10.0
-_FAILED = re.compile(r"fatal: |FAILED|^( *│ )?E  |: error|^nox > .*fail|Error:|^lab: |^ {2}\| ")
+_FAILED = re.compile(r"fatal: |FAILED(?! - RETRYING)|^( *│ )?E  |: error|^nox > .*fail|Error:|^lab: |^ {2}\| ")
 _AROUND, _MOST, _WIDTH = 8, 100, 200
 
 Times = dict[str, dict[str, Any]]
