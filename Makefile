@@ -18,9 +18,10 @@ demo: lab-packages venv ## mount two images in the laboratory, reboot it, and lo
 	$(NOX) -s demo
 
 test: prepare ## what tells that it works: style, types, docs, sanity, unit, some of integration, mount and reboot
-	$(NOX) -s test
+	$(NOX) -s test $(if $(FROM),-- --from $(FROM))
 
 test-all: prepare ## every check; FROM=failed runs those that have not passed, FROM=<check> begins with one
+	@PYTHONPATH=tests/tools:tests/lab .venv/bin/python -m checks all --dry $(if $(FROM),--from $(FROM))
 	@RBDLAB_ACCEL=fast tests/lab/lab build
 	$(NOX) -s test_all $(if $(FROM),-- --from $(FROM))
 
@@ -57,6 +58,7 @@ venv: tool-packages .venv/stamp ## the environment with all tools, in .venv
 # Made anew, not updated: an environment that was updated differs from a fresh one.
 .venv/stamp: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("ansible-core needs Python 3.11 or later: make PYTHON=...")'
+	@echo "Making .venv with the tools in requirements-dev.txt (a minute or two)"
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement requirements-dev.txt

@@ -181,7 +181,9 @@ def molecule(session: nox.Session) -> None:
     """Run the scenarios of extensions/molecule, or those named by --scenario-name, each in a laboratory of its own."""
     names = [] if "--scenario-name" in session.posargs else _scenarios()
     for arguments in [["--scenario-name", name, *session.posargs] for name in names] or [session.posargs]:
-        name = arguments[arguments.index("--scenario-name") + 1]
+        name = next(iter(arguments[arguments.index("--scenario-name") + 1 :]), "")
+        if name not in _scenarios():
+            session.error(f"Cannot run the scenario {name!r}: the scenarios are {', '.join(_scenarios())}")
         laboratory = {"RBDLAB_NAME": os.environ.get("RBDLAB_NAME") or name}
         environment = {**_installed_collection(session), **_new_molecule_state(name), **laboratory}
         try:

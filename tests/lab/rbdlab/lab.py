@@ -235,6 +235,8 @@ class Lab:
     def guest(self, name: str) -> Guest:
         """Return a guest of the running laboratory."""
         state = self._state()
+        if name == CEPH_HOST:
+            raise LabError(f"Cannot take {name} for a guest: it is the cluster. 'lab ssh {name}' leads to it.")
         if name not in state.guests:
             known = ", ".join(state.guests) or "none"
             raise LabError(f"Cannot find a guest {name}: the guests are: {known}. 'lab up {name}' makes it.")
@@ -242,9 +244,12 @@ class Lab:
 
     def ssh_argv(self, name: str, command: Sequence[str] = ()) -> list[str]:
         """Return the command line of an SSH session on a host."""
-        hosts = self._state().hosts()
+        state = self._state()
+        hosts = state.hosts()
         if name not in hosts:
             raise LabError(f"Cannot find the host {name}: the hosts are: {', '.join(hosts)}. See 'lab status'.")
+        if name in state.guests and self._guest(state, name).process() is None:
+            raise LabError(f"Cannot log in to {name}: it does not run. Run 'lab up {name}'.")
         return self._ssh.argv(hosts[name], command)
 
     def inventory(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ class Paths:
     @classmethod
     def of(cls, checkout: Path, environment: Mapping[str, str], name: str = "") -> Paths:
         """Derive the paths from the checkout and the XDG variables."""
+        if not re.fullmatch(r"[\w.-]*", name):
+            raise LabError(f"Cannot use the name {name!r} for a laboratory: it is no word. Correct RBDLAB_NAME.")
         identity = lab_id(checkout, name)
         state = _base(environment, "XDG_STATE_HOME", ".local/state") / identity
         if len(str(state / "guests/a-long-guest-name/qmp.sock")) > SOCKET_PATH_LIMIT:

@@ -29,6 +29,7 @@ TIERS = {"test": (TEST,), "all": (TEST, REST)}
 # A line at least so often, so that nobody takes a long check for one that hangs. A log has fewer of them.
 SAY_EVERY = 60.0 if sys.stdout.isatty() else 300.0
 _MEMORY_OF_A_CHECK = 3 << 30
+_INTERRUPTED = 130
 
 
 def beside() -> int:
@@ -49,12 +50,18 @@ def _free_memory() -> int:
     return min(limits, default=_MEMORY_OF_A_CHECK)
 
 
-def run_all(checks: list[Check], lanes: int) -> list[Outcome]:
-    """Run checks, so many beside each other, and say how each has ended."""
+def run_all(checks: list[Check], lanes: int) -> tuple[list[Outcome], list[str]]:
+    """Run checks, so many beside each other, and say how each has ended.
+
+    :returns: the outcomes of those that have ended, and the names of those that an interrupt has ended.
+    """
     logs = WORK / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     waiting, running, outcomes = list(checks), list[Run](), list[Outcome]()
-    said = time.monotonic()
+    said = _say(
+        f"{len(checks)} checks, up to {lanes} at a time, from {checks[0].name} to {checks[-1].name}; a line for each "
+        f"when it ends. All of their output: {logs.relative_to(CHECKOUT)}/<check>.log"
+    )
     try:
         while waiting or running:
             while waiting and len(running) < lanes:
@@ -69,9 +76,12 @@ def run_all(checks: list[Check], lanes: int) -> list[Outcome]:
             if time.monotonic() > said + SAY_EVERY and running:
                 now = ", ".join(f"{run.check.name} ({run.step}, {run.seconds:.0f} s)" for run in running)
                 said = _say(f"... {now}")
+    except KeyboardInterrupt:
+        _say(f"Interrupted: {', '.join(run.check.name for run in running)}. Ending what they have started.")
+        return outcomes, [run.check.name for run in running]
     finally:
         end(running, "it was interrupted")
-    return outcomes
+    return outcomes, []
 
 
 def _say(text: str) -> float:
@@ -90,12 +100,12 @@ def _passed() -> list[str]:
     return [name for name, row in report.load(TIMES).items() if row["passed"]]
 
 
-def _run(checks: list[Check], lanes: int, *, new: bool) -> int:
+def _run(checks: list[Check], lanes: int, tier: str, *, new: bool) -> int:
     if new:
         TIMES.unlink(missing_ok=True)
     before = [name for name in _passed() if name not in [check.name for check in checks]]
     began = time.monotonic()
-    outcomes = run_all(checks, lanes)
+    outcomes, interrupted = run_all(checks, lanes)
     times = report.load(TIMES)
     print("\n".join(["", *report.table(times)]))
     print(*report.slower(times, report.load(FIGURES)), sep="\n")
@@ -107,13 +117,35 @@ def _run(checks: list[Check], lanes: int, *, new: bool) -> int:
     failed = [check.name for check in checks if check.name in causes]
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     verdict = f"failed: {', '.join(f'{name} ({causes[name]})' for name in failed)}" if failed else "all passed"
+    verdict = f"interrupted: {', '.join(interrupted)}; {verdict}" if interrupted else verdict
     earlier = f"; passed in an earlier run: {', '.join(before)}" if before else ""
     print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed{earlier}")
     print(f"{verdict}, in {minutes} min {seconds} s")
     if failed:
         print(f"That one alone: .venv/bin/nox -s test_all -- --only {failed[0]}")
-        print(f"Those that have not passed: make test-all FROM={FAILED}")
-    return 1 if failed else 0
+    if failed or interrupted:
+        target = "test" if tier == TEST else "test-all"
+        print(f"Those of make {target} that have not passed: make {target} FROM={FAILED}")
+    return _INTERRUPTED if interrupted else int(bool(failed))
+
+
+def _take_figures() -> None:
+    """Take the times of the checks that have passed as figures; of all others those that are known stay.
+
+    :raises RefusedError: none has passed.
+    """
+    passed = {name: row for name, row in report.load(TIMES).items() if row["passed"]}
+    if not passed:
+        raise RefusedError("Cannot take figures: no check has passed in this checkout. Run make test-all.")
+    known = report.load(FIGURES)
+    kept = {name: seconds for name, seconds in known.items() if name.partition(":")[0] not in passed}
+    taken = {name: round(seconds) for name, seconds in report.flat(passed).items()}
+    figures: dict[str, float] = {}
+    for check in CHECKS:
+        figures |= {name: value for name, value in (kept | taken).items() if name.partition(":")[0] == check.name}
+    report.save(FIGURES, figures)
+    others = [name for name in figures if name in kept and ":" not in name]
+    print(f"Taken: {', '.join(passed)}. Kept as they were: {', '.join(others) or 'none'}.")
 
 
 @contextlib.contextmanager
@@ -148,25 +180,26 @@ def main() -> int:
     )
     parser.add_argument("--beside", type=int, default=beside(), help="how many run at the same time")
     parser.add_argument("--only", metavar="CHECK", nargs="+", default=[], help="of these, only those named")
+    parser.add_argument("--dry", action="store_true", help="only look whether there is something to run")
     options = parser.parse_args()
     WORK.mkdir(exist_ok=True)
-    if options.tier == "figures":
-        passed = {name: row for name, row in report.load(TIMES).items() if row["passed"]}
-        report.save(FIGURES, {name: round(seconds) for name, seconds in report.flat(passed).items()})
-        return 0
-    if options.tier == "proofs":
-        PROOFS.write_text(proofs.text(proofs.read(CHECKOUT)), encoding="utf-8")
-        return 0
     try:
+        if options.tier == "figures":
+            _take_figures()
+            return 0
+        if options.tier == "proofs":
+            PROOFS.write_text(proofs.text(proofs.read(CHECKOUT)), encoding="utf-8")
+            return 0
+        checks = chosen(TIERS[options.tier], options.first, options.only, _passed())
+        if options.dry:
+            return 0
         with _alone():
-            checks = chosen(TIERS[options.tier], options.first, options.only, _passed())
-            return _run(checks, options.beside, new=not (options.first or options.only))
+            return _run(checks, options.beside, options.tier, new=not (options.first or options.only))
     except RefusedError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Interrupted. The laboratories that were up: see tests/lab/lab status.", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from .catalogue import CHECKS, Check
+from .catalogue import CHECKS, Check, RefusedError
 
 SCENARIOS = "extensions/molecule"
 _HEAD = """\
@@ -86,7 +86,11 @@ def _file(root: Path, check: Check) -> Path:
 
 def _steps(root: Path, check: Check) -> list[str]:
     scenario = yaml.safe_load(_file(root, check).read_text(encoding="utf-8"))
-    return [str(step) for step in scenario["scenario"]["test_sequence"]]
+    steps = (scenario.get("scenario") or {}).get("test_sequence")
+    if not steps:
+        place = _file(root, check).relative_to(root)
+        raise RefusedError(f"Cannot read the steps of {place}: it has no scenario.test_sequence. Add it.")
+    return [str(step) for step in steps]
 
 
 def _places(root: Path, check: Check) -> list[Path]:

@@ -41,6 +41,12 @@ def test_a_state_path_too_long_for_sockets_is_refused() -> None:
         Paths.of(Path("/a"), {"HOME": "/h", "XDG_STATE_HOME": "/" + "x" * 80})
 
 
+def test_a_name_that_is_no_word_is_refused() -> None:
+    with pytest.raises(LabError, match=r"Cannot use the name 'bad name!' for a laboratory: .*RBDLAB_NAME"):
+        Paths.of(Path("/a"), {"HOME": "/h"}, "bad name!")
+    assert Paths.of(Path("/a"), {"HOME": "/h"}, "many-2.x").id
+
+
 def test_state_survives_saving(tmp_path: Path) -> None:
     state = State.new("bookworm", IPv4Network("198.18.5.0/24"))
     state.add_guest("client1")

@@ -6,52 +6,20 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from checks import catalogue, processor_time, proofs, report
-from checks.catalogue import CHECKS, REST, TEST, Check
+from checks.catalogue import CHECKS, REST, TEST
 from checks.laboratory import Laboratory
-from checks.run import Cost, Outcome, Run, end
+from checks.run import Cost, Outcome
 from checks.steps import Steps, count_of_tests, task
 
 ROOT = Path(__file__).resolve().parents[3]
-NOXFILE = """
-import nox
-nox.options.default_venv_backend = "none"
-
-@nox.session
-def good(session):
-    print("INFO     here > discovery: scenario test matrix: create, verify tests/a, verify tests/b", flush=True)
-    for action in ("create", "verify", "verify"):
-        print(f"INFO     here > {action}: Executing", flush=True)
-        sum(range(9_000_000))
-        __import__("time").sleep(2)
-
-@nox.session
-def bad(session):
-    print("what is looked for\\nE   the cause of it")
-    session.error("it has failed")
-
-@nox.session
-def endless(session):
-    session.run("sh", "-c", "echo $$ > child; sleep 600", external=True)
-
-@nox.session
-def silent(session):
-    print("INFO     here > create: Executing\\nTASK [Wait for it] ****", flush=True)
-    session.run("sleep", "600", external=True)
-
-@nox.session
-def unit(session):
-    print("==== 3 skipped in 0.10s ====")
-"""
 
 
 def librbd_modules() -> set[str]:
@@ -76,7 +44,8 @@ class TestCatalogue:
 
     def test_every_scenario_is_a_check(self) -> None:
         scenarios = {path.parent.name for path in ROOT.glob("extensions/molecule/*/molecule.yml")}
-        assert {check.arguments[-1] for check in CHECKS if check.session == "molecule"} == scenarios
+        checks = {check.arguments[-1] for check in CHECKS if check.session == "molecule"}
+        assert checks == scenarios, "add a line for it to CHECKS in tests/tools/checks/catalogue.py"
 
     def test_no_laboratory_is_shared(self) -> None:
         laboratories = [check.laboratory for check in CHECKS if check.laboratory]
@@ -251,86 +220,6 @@ class TestProcessorTime:
         assert meter.seconds == used
 
 
-class TestRun:
-    @pytest.fixture(autouse=True)
-    def interruptible(self) -> Iterator[None]:
-        """As the command does it: what a shell starts in the background inherits that SIGINT is ignored."""
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        yield
-        signal.signal(signal.SIGINT, before)
-
-    @pytest.fixture
-    def checkout(self, tmp_path: Path) -> Path:
-        (tmp_path / "noxfile.py").write_text(NOXFILE, encoding="utf-8")
-        return tmp_path
-
-    def finished(self, checkout: Path, session: str) -> Outcome:
-        run = Run(Check(session, TEST, session), checkout, checkout)
-        assert run.done.wait(60)
-        assert run.outcome is not None
-        return run.outcome
-
-    def test_each_step_has_its_times(self, checkout: Path) -> None:
-        outcome = self.finished(checkout, "good")
-        assert outcome.passed
-        assert list(outcome.steps) == ["start", "create", "verify tests/a", "verify tests/b"]
-        assert sum(cost.seconds for cost in outcome.steps.values()) == pytest.approx(outcome.cost.seconds)
-        assert outcome.cost.controller > 0.2
-
-    def test_what_failed_is_shown_and_where_the_rest_is(self, checkout: Path) -> None:
-        outcome = self.finished(checkout, "bad")
-        lines = report.details(outcome, outcome.log.read_text(encoding="utf-8").splitlines())
-        assert not outcome.passed
-        assert lines[0] == f"--- bad: exit code 1. All of its output is in {checkout}/bad.log."
-        assert "    E   the cause of it" in lines
-        assert report.line(outcome).startswith("bad                FAILED ")
-
-    def test_one_that_is_ended_takes_its_children_along(self, checkout: Path) -> None:
-        runs = []
-        for name in ("one", "two"):
-            (checkout / name).mkdir()
-            (checkout / name / "noxfile.py").write_text(NOXFILE, encoding="utf-8")
-            runs.append(Run(Check(name, TEST, "endless"), checkout / name, checkout / name))
-        children = [checkout / name / "child" for name in ("one", "two")]
-        deadline = time.monotonic() + 60
-        while not all(path.is_file() and path.read_text(encoding="ascii") for path in children):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        end(runs, "it was interrupted")
-        for run, child in zip(runs, children, strict=True):
-            assert run.done.wait(60)
-            assert run.outcome is not None
-            assert (run.outcome.passed, run.outcome.cause) == (False, "it was interrupted")
-            assert not Path("/proc", child.read_text(encoding="ascii").strip()).exists()
-
-    def test_one_that_hangs_is_ended_and_says_where_and_what_its_hosts_run(
-        self, checkout: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("checks.run.SILENCE", 2.0)
-        monkeypatch.setattr("checks.run.LOOK_EVERY", 0.2)
-        monkeypatch.setattr(Laboratory, "what_runs", lambda _self: ["client1 runs:", "  1 Ss /sbin/init"])
-        run = Run(Check("silent", TEST, "silent", laboratory="nothing"), checkout, checkout)
-        assert run.done.wait(60)
-        assert run.outcome is not None
-        lines = report.details(run.outcome, run.outcome.log.read_text(encoding="utf-8").splitlines())
-        assert run.outcome.cause == "nothing came from it for 2 s, in: create, Wait for it"
-        noted = lines.index("      | client1 runs:")
-        assert lines[noted + 1] == "      |   1 Ss /sbin/init"
-        # What it still says stands behind that, not in its place.
-        assert any("Session silent" in line for line in lines[noted + 2 :])
-
-    def test_one_in_which_no_test_was_run_has_failed(self, checkout: Path) -> None:
-        outcome = self.finished(checkout, "unit")
-        assert (outcome.passed, outcome.cause) == (False, "no test was run, or all were skipped")
-        assert outcome.tests == (0, 3)
-
-    def test_one_that_cannot_be_followed_has_failed(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("checks.run.processes", lambda: {}[1])
-        outcome = self.finished(checkout, "endless")
-        assert not outcome.passed
-        assert outcome.cause.startswith("it could not be followed (KeyError")
-
-
 class TestReport:
     TIMES: ClassVar[report.Times] = {
         "lint": {"tier": TEST, "passed": True, "seconds": 60, "controller": 50, "guests": 0, "cluster": 0, "steps": {}},
@@ -364,9 +253,10 @@ class TestReport:
         assert report.slower(self.TIMES, figures) == named
 
     def test_there_is_a_figure_of_every_check(self) -> None:
-        """Without one, the check could become slower for ever, unseen: .venv/bin/nox -s figures, after a whole run."""
+        """Without one, the check could become slower for ever, unseen."""
         figures = report.load(ROOT / "tests/tools/checks/figures.json")
-        assert {name.partition(":")[0] for name in figures} == {check.name for check in CHECKS}
+        known = {name.partition(":")[0] for name in figures}
+        assert known == {check.name for check in CHECKS}, "run the check, then: .venv/bin/nox -s figures"
 
     def test_times_are_kept_as_json(self, tmp_path: Path) -> None:
         outcome = Outcome(CHECKS[0], passed=True, cause="", cost=Cost(1.23, 4.56), log=tmp_path / "log")
