@@ -202,10 +202,17 @@ class Guest:
     def _boot_offset(self) -> int:
         return int(self._offset.read_text(encoding="ascii")) if self._offset.exists() else 0
 
+    def require_running(self, verb: str) -> None:
+        """Refuse to do something to a guest that does not run.
+
+        :param verb: what that is, as in "Cannot <verb> client1".
+        """
+        if self.process() is None:
+            raise LabError(f"Cannot {verb} {self.name}: it does not run. Run 'lab up {self.name}'.")
+
     def reboot(self, timeout: float) -> None:
         """Reboot cleanly and wait for the new boot."""
-        if self.process() is None:
-            raise LabError(f"Cannot reboot {self.name}: it does not run. Run 'lab up {self.name}'.")
+        self.require_running("reboot")
         old = self._ssh.ask(self.address, _BOOT_ID, _ANSWER_TIMEOUT)
         if old is None:
             raise self._failure("answer by SSH", f"{_ANSWER_TIMEOUT} s have passed, so it cannot be asked to reboot")

@@ -248,8 +248,8 @@ class Lab:
         hosts = state.hosts()
         if name not in hosts:
             raise LabError(f"Cannot find the host {name}: the hosts are: {', '.join(hosts)}. See 'lab status'.")
-        if name in state.guests and self._guest(state, name).process() is None:
-            raise LabError(f"Cannot log in to {name}: it does not run. Run 'lab up {name}'.")
+        if name in state.guests:
+            self._guest(state, name).require_running("log in to")
         return self._ssh.argv(hosts[name], command)
 
     def inventory(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rbdlab.paths import Paths
 from rbdlab.process import ProcessRecord
+from rbdlab.subnet import CEPH_HOST
 
 # Processes by age, without those of the kernel; where those that cannot be ended are in it; its last messages.
 _LOOK = """
@@ -43,7 +44,7 @@ class Laboratory:
     def what_runs(self) -> list[str]:
         """Return what its hosts run now, and what holds it up, as lines to read."""
         lines = []
-        for host in ("ceph1", *sorted(path.parent.name for path in self._paths.state.glob("guests/*/machine.json"))):
+        for host in (CEPH_HOST, *sorted(path.parent.name for path in self._paths.state.glob("guests/*/machine.json"))):
             lines += [f"{host} runs:", *self._asked(host).splitlines()]
         return lines
 
