@@ -53,7 +53,8 @@ def _free_memory() -> int:
 def run_all(checks: list[Check], lanes: int) -> tuple[list[Outcome], list[str]]:
     """Run checks, so many beside each other, and say how each has ended.
 
-    :returns: the outcomes of those that have ended, and the names of those that an interrupt has ended.
+    :returns: the outcomes of those that have ended, and the names of those that an interrupt has ended or kept from
+        beginning.
     """
     logs = WORK / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,7 @@ def run_all(checks: list[Check], lanes: int) -> tuple[list[Outcome], list[str]]:
                 said = _say(f"... {now}")
     except KeyboardInterrupt:
         _say(f"Interrupted: {', '.join(run.check.name for run in running)}. Ending what they have started.")
-        return outcomes, [run.check.name for run in running]
+        return outcomes, [check.name for check in checks if check not in [outcome.check for outcome in outcomes]]
     finally:
         end(running, "it was interrupted")
     return outcomes, []

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,13 @@ def silent(session):
 def unit(session):
     print("==== 3 skipped in 0.10s ====")
 """
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 class TestRun:
@@ -93,10 +100,7 @@ class TestRun:
             (checkout / name / "noxfile.py").write_text(NOXFILE, encoding="utf-8")
             runs.append(Run(Check(name, TEST, "endless"), checkout / name, checkout / name))
         children = [checkout / name / "child" for name in ("one", "two")]
-        deadline = time.monotonic() + 60
-        while not all(path.is_file() and path.read_text(encoding="ascii") for path in children):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: all(path.is_file() and path.read_text(encoding="ascii") for path in children))
         end(runs, "it was interrupted")
         for run, child in zip(runs, children, strict=True):
             assert run.done.wait(60)
@@ -110,10 +114,7 @@ class TestRun:
         monkeypatch.setattr("checks.run.LOOK_EVERY", 0.2)
         monkeypatch.setattr(Laboratory, "what_runs", lambda _self: ["client1 runs:", "  1 Ss /sbin/init"])
         run = Run(Check("silent", TEST, "silent", laboratory="nothing"), checkout, checkout)
-        deadline = time.monotonic() + 60
-        while run.step != "create":
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: run.step == "create")
         monkeypatch.setattr("checks.run.SILENCE", 2.0)
         assert run.done.wait(60)
         assert run.outcome is not None
@@ -147,29 +148,28 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 place = Path(sys.argv[1])
 command.CHECKOUT, command.WORK, command.TIMES = place, place / "work", place / "work/times.json"
 command.WORK.mkdir()
-sys.exit(command._run([Check(name, TEST, name) for name in sys.argv[2:]], 2, TEST, new=True))
+sys.exit(command._run([Check(name, TEST, name) for name in sys.argv[2:]], 1, TEST, new=True))
 """
 
     def test_an_interrupt_tells_what_it_has_ended_and_what_had_failed_by_then(self, tmp_path: Path) -> None:
         (tmp_path / "noxfile.py").write_text(NOXFILE, encoding="utf-8")
-        argv = [sys.executable, "-c", self.SCRIPT, str(tmp_path), "bad", "endless"]
+        argv = [sys.executable, "-c", self.SCRIPT, str(tmp_path), "bad", "endless", "good"]
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}/tests/tools:{ROOT}/tests/lab"}
         with subprocess.Popen(argv, stdout=subprocess.PIPE, encoding="utf-8", env=environment) as process:
             assert process.stdout is not None
-            lines = [process.stdout.readline()]
-            assert lines[0].startswith("2 checks, up to 2 at a time, from bad to endless; ")
-            while not lines[-1].startswith("bad "):
-                lines.append(process.stdout.readline())
-            deadline = time.monotonic() + 60
-            while not (tmp_path / "child").exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            process.send_signal(signal.SIGINT)
+            try:
+                assert process.stdout.readline().startswith("3 checks, up to 1 at a time, from bad to good; ")
+                assert process.stdout.readline().startswith("bad ")
+                wait_until((tmp_path / "child").exists)
+            finally:
+                process.send_signal(signal.SIGINT)
             lines = [line.strip() for line in process.stdout.readlines()]
         assert process.returncode == 130
         assert lines[0] == "Interrupted: endless. Ending what they have started."
         assert "E   the cause of it" in lines
-        assert any(re.match(r"interrupted: endless; failed: bad \(exit code 1\), in 0 min", line) for line in lines)
+        assert any(
+            re.match(r"interrupted: endless, good; failed: bad \(exit code 1\), in 0 min", line) for line in lines
+        )
         assert lines[-1] == "Those of make test that have not passed: make test FROM=failed"
 
     def test_figures_of_what_has_not_passed_stay(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
