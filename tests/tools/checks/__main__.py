@@ -141,9 +141,8 @@ def _take_figures() -> None:
     known = report.load(FIGURES)
     kept = {name: seconds for name, seconds in known.items() if name.partition(":")[0] not in passed}
     taken = {name: round(seconds) for name, seconds in report.flat(passed).items()}
-    figures: dict[str, float] = {}
-    for check in CHECKS:
-        figures |= {name: value for name, value in (kept | taken).items() if name.partition(":")[0] == check.name}
+    found = kept | taken
+    figures = {name: found[name] for check in CHECKS for name in found if name.partition(":")[0] == check.name}
     report.save(FIGURES, figures)
     others = [name for name in figures if name in kept and ":" not in name]
     print(f"Taken: {', '.join(passed)}. Kept as they were: {', '.join(others) or 'none'}.")
