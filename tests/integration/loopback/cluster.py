@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import random
 import re
 import shutil
 import socket
@@ -27,7 +29,8 @@ from .forks import Forks
 START_TIMEOUT = 60
 POLL_INTERVAL = 0.05
 ATTEMPTS = 5
-_PORT_TAKEN = "unable to bind monitor"
+# Below those that Linux gives to connections, of which every other process may need one at any moment.
+_PORTS = range(10000, 32768)
 _CEPH = "/usr/bin/ceph"
 _MGR_MODULES = Path("/usr/share/ceph/mgr")
 # The manager imports every module that it finds, for seconds. It gets those that are always on, and what they import.
@@ -221,7 +224,13 @@ class LoopbackCluster:
         self._make_stores(osds, f"[v2:{conf.ADDRESS}:{port}]")
         for name in ("mon.a", *osds, "mgr.a"):
             self._daemons[name] = Daemon(name, self._daemons_conf, self._logs / f"{name}.out")
-        self._wait()
+        try:
+            self._wait()
+        except ClusterError as error:
+            # The monitor's own words may be lost: it exits without waiting for its thread that logs.
+            if self._daemons["mon.a"].ended() and not _is_free(port):
+                raise _PortTakenError(str(error)) from error
+            raise
 
     def _write_files(self, osds: Sequence[str], mon: str) -> None:
         for name in ("mon.a", "mgr.a", *osds, "log", "run", "crash"):
@@ -281,15 +290,25 @@ class LoopbackCluster:
         for log in sorted(self._logs.glob("*")):
             written = tail(log, 10)
             lines += [f"--- {log.name}", *written] if written else []
-        text = "\n".join(lines)
-        return _PortTakenError(text) if _PORT_TAKEN in text else ClusterError(text)
+        return ClusterError("\n".join(lines))
 
 
 def _free_port() -> int:
     """Return a port that nobody has now. Somebody may have it when it is used: then another one is tried."""
+    return next(port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind((conf.ADDRESS, 0))
-        return int(probe.getsockname()[1])
+        # As the monitor does, so that connections of an earlier one, which only time out, count for nothing.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((conf.ADDRESS, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+    return True
 
 
 def _write_secret(path: Path, text: str) -> None:
