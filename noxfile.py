@@ -152,7 +152,8 @@ def durability(session: nox.Session) -> None:
         session.skip("there is no tests/durability yet")
     # Without a path among the arguments, these tests are meant.
     session.run(
-        "pytest", "--numprocesses", "auto", "--override-ini", "testpaths=tests/durability", *session.posargs
+        "pytest", "--verbose", "--numprocesses", "auto", "--override-ini", "testpaths=tests/durability",
+        *session.posargs,
     )  # fmt: skip
 
 
@@ -162,9 +163,10 @@ def integration(session: nox.Session) -> None:
     if not (ROOT / "tests" / "integration").exists():
         session.skip("there is no tests/integration yet")
     # Each process starts a cluster of its own. Without a path among the arguments, these tests are meant.
+    # Verbose, so that the log of a run that was ended names what had failed by then.
     session.run(
-        "pytest", "--numprocesses", "auto", "--dist", "loadfile", "--override-ini", "testpaths=tests/integration",
-        *session.posargs,
+        "pytest", "--verbose", "--numprocesses", "auto", "--dist", "loadfile",
+        "--override-ini", "testpaths=tests/integration", *session.posargs,
     )  # fmt: skip
 
 
