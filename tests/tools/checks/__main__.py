@@ -79,7 +79,8 @@ def run_all(checks: list[Check], lanes: int) -> tuple[list[Outcome], list[str]]:
                 said = _say(f"... {now}")
     except KeyboardInterrupt:
         _say(f"Interrupted: {', '.join(run.check.name for run in running)}. Ending what they have started.")
-        return outcomes, [check.name for check in checks if check not in [outcome.check for outcome in outcomes]]
+        reported = [outcome.check for outcome in outcomes]
+        return outcomes, [check.name for check in checks if check not in reported]
     finally:
         end(running, "it was interrupted")
     return outcomes, []
